@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from preftune.algorithms.ppo import PPOInputs, PPOResult, ppo
+from preftune.algorithms.critic import CriticInputs
+from preftune.algorithms.on_policy import OnPolicyResult
+from preftune.algorithms.ppo import ppo
 from preftune.models import Row
 from preftune.monitoring import read_metrics
 from preftune.recipe import PPO, SFT, RewardModel, Source
@@ -69,11 +71,11 @@ class Favourite:
 class Run:
     """A PPO run with everything that can be looked at afterwards."""
 
-    inputs: PPOInputs
+    inputs: CriticInputs
     published: list[dict[str, torch.Tensor]] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    result: PPOResult | None = None
+    result: OnPolicyResult | None = None
 
 
 def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int = 3) -> Run:
@@ -89,7 +91,7 @@ def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int
         versions.append(version)
         published.append(weights_of(policy))
 
-    inputs = PPOInputs(
+    inputs = CriticInputs(
         policy=policy,
         reference=make_policy(family, dropout=dropout),
         value=value,

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.algorithms.on_policy import credit, penalised_scores, read_policies, stop_ids
-from preftune.algorithms.ppo import judge
-from preftune.models import Row, collate, response_logprobs, scores
+from preftune.algorithms.critic import credit
+from preftune.algorithms.on_policy import (
+    action_mask,
+    judge,
+    penalised_scores,
+    stop_ids,
+    tabulate,
+)
+from preftune.models import Batch, Row, collate, response_logprobs, scores, values
 from preftune.records import BadInput, Completion, Prompt, StopReason
 from tests.algorithms.made import EOS, PAD, make_run, ppo_recipe
 from tests.models.made import CPU, make_rows, tokenizer
@@ -58,8 +64,9 @@ def test_scores_are_clipped_before_the_penalty() -> None:
 def test_the_reward_is_at_the_last_real_token() -> None:
     """Ended, cut off and stopped; without KL it is the only reward there is."""
     recipe = ppo_recipe(missing_eos={"kind": "keep"}, kl={"kind": "fixed", "coefficient": 0.0})
-    scored = judge(recipe, make_run(recipe).inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
-    rewards = credit(recipe, scored, 0.0).rewards_BT
+    inputs = make_run(recipe).inputs
+    scored = judge(recipe, inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
+    rewards = credit(recipe, inputs, scored, 0.0).rewards_BT
     assert rewards.tolist() == [[0, 0, 2, 0], [0, 0, 0, 4], [0.5, 0, 0, 0]]
 
 
@@ -69,7 +76,7 @@ def test_kl_is_paid_at_every_token() -> None:
     with torch.no_grad():
         run.inputs.policy.model.norm.weight.mul_(1.2)
     scored = judge(recipe, run.inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
-    rewards = credit(recipe, scored, 0.3).rewards_BT
+    rewards = credit(recipe, run.inputs, scored, 0.3).rewards_BT
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in WRITTEN]
     for index, (row, score) in enumerate(zip(rows, (2.0, 4.0, 0.5), strict=True)):
         batch = collate([row], PAD, CPU)
@@ -85,23 +92,24 @@ def test_kl_is_paid_at_every_token() -> None:
 
 def test_returns_are_taken_before_advantages_are_whitened() -> None:
     recipe = ppo_recipe(missing_eos={"kind": "keep"}, lam=0.9)
-    scored = judge(recipe, make_run(recipe).inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
-    credited = credit(recipe, scored, 0.05)
+    inputs = make_run(recipe).inputs
+    scored = judge(recipe, inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
+    credited = credit(recipe, inputs, scored, 0.05)
     mask = scored.action_mask_BT.numpy()
     advantages = np.zeros_like(mask, dtype=float)
     for row, length in enumerate(mask.sum(-1)):
         running = 0.0
-        v = [*scored.values_BT[row, :length].tolist(), 0.0]
+        v = [*credited.values_BT[row, :length].tolist(), 0.0]
         for t in reversed(range(length)):
             delta = float(credited.rewards_BT[row, t]) + v[t + 1] - v[t]
             running = delta + 0.9 * running
             advantages[row, t] = running
-    returns = (advantages + scored.values_BT.numpy()) * mask
+    returns = (advantages + credited.values_BT.numpy()) * mask
     assert np.allclose(credited.returns_BT, returns, atol=1e-5)
     kept = advantages[mask]
     white = (kept - kept.mean()) / kept.std()
     assert np.allclose(credited.advantages_BT.numpy()[mask], white, atol=1e-4)
-    errors = (returns - scored.values_BT.numpy())[mask]
+    errors = (returns - credited.values_BT.numpy())[mask]
     explained = 1 - errors.var() / returns[mask].var()
     metrics = credited.metrics()
     assert metrics["value/explained_variance"] == pytest.approx(explained, abs=1e-4)
@@ -112,9 +120,11 @@ def test_returns_are_taken_before_advantages_are_whitened() -> None:
 
 def test_whitened_rewards_keep_their_mean() -> None:
     recipe = ppo_recipe(missing_eos={"kind": "keep"}, whiten_rewards=True)
-    scored = judge(recipe, make_run(recipe).inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
-    plain = credit(recipe.model_copy(update={"whiten_rewards": False}), scored, 0.05).rewards_BT
-    kept = credit(recipe, scored, 0.05).rewards_BT[scored.action_mask_BT]
+    inputs = make_run(recipe).inputs
+    scored = judge(recipe, inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
+    unscaled = recipe.model_copy(update={"whiten_rewards": False})
+    plain = credit(unscaled, inputs, scored, 0.05).rewards_BT
+    kept = credit(recipe, inputs, scored, 0.05).rewards_BT[scored.action_mask_BT]
     before = plain[scored.action_mask_BT]
     assert kept.mean().item() == pytest.approx(before.mean().item(), abs=1e-5)
     assert kept.std(correction=0).item() == pytest.approx(1, abs=1e-4)
@@ -125,20 +135,23 @@ def test_reading_does_not_depend_on_micro_batches(family: str) -> None:
     rows = make_rows(9, seed=4)
     recipe = ppo_recipe()
     inputs = make_run(recipe, family).inputs
-    whole = read_policies(recipe, inputs, rows)
-    small = read_policies(recipe.model_copy(update={"micro_batch_tokens": 64}), inputs, rows)
-    for name, table in whole.items():
-        assert torch.allclose(table.float(), small[name].float(), atol=1e-5), name  # type: ignore[literal-required]
-    lengths = [len(row.response_ids) for row in rows]
-    assert whole["action_mask_BT"].sum(-1).tolist() == lengths
-    assert (whole["logprobs_BT"][~whole["action_mask_BT"]] == 0).all()
+    small = recipe.model_copy(update={"micro_batch_tokens": 64})
+
+    def read(batch: Batch) -> torch.Tensor:
+        return response_logprobs(inputs.policy, batch, 0.7)
+
+    whole, split = (tabulate(given, inputs, rows, read) for given in (recipe, small))
+    assert torch.allclose(whole, split, atol=1e-5)
+    mask = action_mask(rows)
+    assert mask.sum(-1).tolist() == [len(row.response_ids) for row in rows]
+    assert (whole[~mask] == 0).all() and (whole[mask] < 0).all()
 
 
 def test_a_fresh_value_network_values_prefixes_as_the_reward_model_scores_them() -> None:
     recipe = ppo_recipe()
     run = make_run(recipe)
     row = Row((20, 21), (30, 31, 32, EOS))
-    table = read_policies(recipe, run.inputs, [row])["values_BT"][0]
+    table = tabulate(recipe, run.inputs, [row], lambda batch: values(run.inputs.value, batch))[0]
     for t in range(1, 4):
         prefix = collate([Row(row.prompt_ids, row.response_ids[:t])], PAD, CPU)
         with torch.no_grad():

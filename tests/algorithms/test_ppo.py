@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.algorithms.ppo import sample
+from preftune.algorithms.on_policy import sample
 from preftune.records import Axes, Completion, RunFailed
 from preftune.training import Training, weights_of
 from tests.algorithms.made import (

@@ -26,7 +26,7 @@ STEMS = sorted(KINDS - NOT_ALGORITHMS)
 USES: dict[str, str] = {}
 
 # Modules of algorithms/ that are shared steps, no stems.
-SHARED_STEPS = {"__init__", "on_policy"}
+SHARED_STEPS = {"__init__", "critic", "on_policy"}
 
 PLACES = (
     "src/preftune/recipe/{stem}.py",

@@ -1,53 +1,66 @@
-"""Steps that on-policy algorithms share: reading the networks, penalties, credit."""
+"""What on-policy stories share: the loop, sampling, scoring, an iteration's optimizer steps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from preftune.maths.advantages import generalised_advantages, token_rewards
-from preftune.maths.kl import k1
-from preftune.maths.masked import (
-    masked_mean,
-    masked_sum,
-    masked_variance,
-    scale_to_unit_variance,
-    whiten,
+from preftune.artifacts import derive_seed
+from preftune.maths.kl import gain_update, horizon_update, k1
+from preftune.maths.masked import masked_sum
+from preftune.maths.ratios import ratio_statistics
+from preftune.models import (
+    Batch,
+    Row,
+    TokenStatistics,
+    collate,
+    micro_batches,
+    response_logprobs,
+    response_statistics,
 )
-from preftune.models import Row, collate, micro_batches, response_logprobs, values
-from preftune.recipe import PPO
-from preftune.records import BadInput, Completion, Sampling, StopReason
+from preftune.recipe import OnPolicy
+from preftune.records import BadInput, Completion, Generate, Prompt, Sampling, Score, StopReason
+from preftune.training import Journal, Loss, Training, batch_indices, shuffled
+
+Evaluate = Callable[[int], Mapping[str, float]]
+"""Measures the current policy after an iteration (0 is before the first) and returns metrics."""
+
+Objective = Callable[[list[int]], Loss]
+"""The loss of some of an iteration's responses, by their places in it."""
 
 
-class Networks(Protocol):
-    """What reading a rollout needs."""
+@dataclass(frozen=True, slots=True)
+class OnPolicyInputs:
+    """The networks and prompts. ``policy`` learns; ``reference`` is frozen.
 
-    @property
-    def policy(self) -> PreTrainedModel: ...
-    @property
-    def reference(self) -> PreTrainedModel: ...
-    @property
-    def value(self) -> PreTrainedModel: ...
-    @property
-    def pad_id(self) -> int: ...
-    @property
-    def sampling(self) -> Sampling: ...
+    ``publish`` hands the policy's weights to the engine under a version, before each rollout.
+    """
+
+    policy: PreTrainedModel
+    reference: PreTrainedModel
+    pad_id: int
+    prompts: Sequence[Prompt]
+    seed: int
+    sampling: Sampling
+    publish: Callable[[str], None]
 
 
-class Reading(TypedDict):
-    """What the networks say of every response token before any update, [B, T], no gradient."""
+class OnPolicyResult(NamedTuple):
+    """Iterations done, the last KL to the reference in nats a response, and why it ended."""
 
-    action_mask_BT: torch.Tensor
-    logprobs_BT: torch.Tensor
-    reference_logprobs_BT: torch.Tensor
-    values_BT: torch.Tensor
+    iterations: int
+    kl: float
+    ended_by: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRollout:
-    """Responses with scores. T is the longest response; masked entries are 0."""
+    """Responses with scores. T is the longest response; masked entries are 0.
+
+    ``raw_scores_B`` is what the judge gave, ``scores_B`` what is left after the recipe's rules.
+    """
 
     rows: tuple[Row, ...]
     ended_B: torch.Tensor
@@ -56,7 +69,6 @@ class ScoredRollout:
     action_mask_BT: torch.Tensor
     logprobs_BT: torch.Tensor
     reference_logprobs_BT: torch.Tensor
-    values_BT: torch.Tensor
 
     @property
     def kl_BT(self) -> torch.Tensor:
@@ -81,52 +93,165 @@ class ScoredRollout:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class CreditedRollout:
-    """A scored rollout whose tokens have rewards, advantages and returns."""
+class Turn(NamedTuple):
+    """An iteration: its number from 1, its first optimizer step from 0, and the KL coefficient."""
 
-    scored: ScoredRollout
-    rewards_BT: torch.Tensor
-    advantages_BT: torch.Tensor
-    returns_BT: torch.Tensor
+    number: int
+    first_step: int
+    kl_coefficient: float
 
-    def metrics(self) -> dict[str, float]:
-        mask = self.scored.action_mask_BT
-        reward = float(masked_sum(values_BT=self.rewards_BT, mask_BT=mask)) / len(mask)
-        errors = self.returns_BT - self.scored.values_BT
-        left = masked_variance(values_BT=errors, mask_BT=mask)
-        spread = masked_variance(values_BT=self.returns_BT, mask_BT=mask)
-        return {
-            "objective/rlhf_reward": reward,
-            "objective/non_score_reward": reward - float(self.scored.scores_B.mean()),
-            "value/explained_variance": 1.0 - float(left) / max(float(spread), 1e-8),
-            "value/mean_return": float(masked_mean(values_BT=self.returns_BT, mask_BT=mask)),
-        }
+
+class Turns:
+    """The iterations of a run, from its last checkpoint on.
+
+    A story goes through them and closes each with what it measured: ``for turn in turns: …;
+    turns.close(turn, scored, metrics)``. ``state`` and ``tensors`` travel with the checkpoints,
+    for numbers and weights a story needs to go on that no optimizer holds.
+    """
+
+    def __init__(
+        self,
+        recipe: OnPolicy,
+        inputs: OnPolicyInputs,
+        training: Training,
+        journal: Journal,
+        evaluate: Evaluate,
+    ) -> None:
+        self.recipe, self.inputs, self.training = recipe, inputs, training
+        self.journal, self.evaluate = journal, evaluate
+        for network in (*training.networks.values(), inputs.reference):
+            network.eval()  # no dropout: the first pass over fresh rollouts must give ratio 1
+        self.done, self.state, self.tensors = journal.resume(training)
+        self.kl = float(self.state.get("kl", 0.0))
+        self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
+        self.ended_by = "iterations"
+
+    @property
+    def result(self) -> OnPolicyResult:
+        return OnPolicyResult(self.done, self.kl, self.ended_by)
+
+    def __iter__(self) -> Iterator[Turn]:
+        recipe = self.recipe
+        if self.done == 0 and recipe.evaluation is not None:
+            self.journal.record(0, self.evaluate(0))
+        with self.journal.progress(recipe.kind, recipe.iterations) as bar:
+            bar.advance(self.done)
+            while self.done < recipe.iterations and self.ended_by == "iterations":
+                self.inputs.publish(f"iteration-{self.done}")
+                first_step = self.done * recipe.epochs * recipe.minibatches
+                yield Turn(self.done + 1, first_step, self.kl_coefficient)
+                bar.advance(1, self._says)
+
+    def close(self, turn: Turn, scored: ScoredRollout, metrics: Mapping[str, float]) -> None:
+        """Writes the iteration down, moves the KL coefficient, and saves when it is time."""
+        recipe, stop = self.recipe, self.recipe.reference_kl_stop
+        self.done, self.kl = turn.number, scored.kl
+        too_far = stop is not None and self.kl > stop.limit
+        ends = too_far and stop is not None and stop.action == "end"
+        row = scored.metrics() | dict(metrics)
+        row["objective/kl_coef"] = turn.kl_coefficient
+        row["episode"] = turn.number * recipe.rollouts
+        row["stop/reference_kl"] = float(too_far)
+        if recipe.evaluation is not None:
+            last = ends or turn.number == recipe.iterations
+            if last or turn.number % recipe.evaluation.every == 0:
+                row |= self.evaluate(turn.number)
+        self.journal.record(turn.number, row)
+        self._says = f"score {row['objective/scores']:.2f} kl {self.kl:.2f}"
+        if too_far:
+            self.journal.console.line(
+                f"KL to the reference is {self.kl:.1f} nats a response, past the limit"
+            )
+        if ends:
+            self.ended_by = "reference_kl"
+            return
+        self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
+        self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        self.journal.checkpoint(turn.number, self.training, self.state, self.tensors)
+
+
+def adapted(recipe: OnPolicy, coefficient: float, kl: float) -> float:
+    """The KL coefficient of the next iteration."""
+    control = recipe.kl
+    if control.kind == "adaptive_horizon":
+        return horizon_update(
+            coefficient=coefficient,
+            kl=kl,
+            target=control.target,
+            horizon=control.horizon,
+            episodes=recipe.rollouts,
+        )
+    if control.kind == "adaptive_gain":
+        return gain_update(coefficient=coefficient, kl=kl, target=control.target, gain=control.gain)
+    return coefficient
+
+
+def sample(
+    recipe: OnPolicy, inputs: OnPolicyInputs, generate: Generate, number: int
+) -> list[Completion]:
+    """Responses of the current policy to the next prompts of a seeded, endless shuffle.
+
+    The ``recipe.samples`` responses to one prompt stand side by side. ``number`` is the turn's.
+    """
+    count, each = len(inputs.prompts), recipe.rollouts // recipe.samples
+    orders: dict[int, list[int]] = {}
+    chosen: list[Prompt] = []
+    for place in range((number - 1) * each, number * each):
+        epoch, index = divmod(place, count)
+        order = orders.setdefault(epoch, shuffled(count, inputs.seed, epoch))
+        chosen += [inputs.prompts[order[index]]] * recipe.samples
+    seed = derive_seed(inputs.seed, "rollout", number)
+    return generate(chosen, replace(inputs.sampling, seed=seed))
+
+
+def judge(
+    recipe: OnPolicy, inputs: OnPolicyInputs, completions: Sequence[Completion], score: Score
+) -> ScoredRollout:
+    """The scores, and what policy and reference say of each token before any update."""
+    raw_B = torch.tensor([axes["score"] for axes in _present(score(completions))])
+    rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
+    temperature = inputs.sampling.temperature
+
+    def says(network: PreTrainedModel) -> torch.Tensor:
+        return tabulate(
+            recipe, inputs, rows, lambda batch: response_logprobs(network, batch, temperature)
+        )
+
+    return ScoredRollout(
+        rows=tuple(rows),
+        ended_B=torch.tensor([c.stop_reason != StopReason.LENGTH for c in completions]),
+        raw_scores_B=raw_B,
+        scores_B=penalised_scores(recipe, completions, raw_B),
+        action_mask_BT=action_mask(rows),
+        logprobs_BT=says(inputs.policy),
+        reference_logprobs_BT=says(inputs.reference),
+    )
+
+
+def action_mask(rows: Sequence[Row]) -> torch.Tensor:
+    """True at the tokens of each response, [B, T]."""
+    lengths = torch.tensor([len(row.response_ids) for row in rows])
+    return torch.arange(int(lengths.max())) < lengths.unsqueeze(-1)
 
 
 @torch.no_grad()
-def read_policies(recipe: PPO, inputs: Networks, rows: Sequence[Row]) -> Reading:
-    """Policy, reference and value network on every response, at the sampling temperature."""
-    width = max(len(row.response_ids) for row in rows)
-    temperature = inputs.sampling.temperature
-    names = ("logprobs_BT", "reference_logprobs_BT", "values_BT")
-    table = {name: torch.zeros(len(rows), width) for name in names}
-    mask = torch.zeros(len(rows), width, dtype=torch.bool)
+def tabulate(
+    recipe: OnPolicy,
+    inputs: OnPolicyInputs,
+    rows: Sequence[Row],
+    read: Callable[[Batch], torch.Tensor],
+) -> torch.Tensor:
+    """What ``read`` says of every response token, [B, T], 0 where masked; no gradient."""
+    mask_BT = action_mask(rows)
+    table_BT = torch.zeros(mask_BT.shape)
     for indices in micro_batches([len(row) for row in rows], recipe.micro_batch_tokens):
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
-        policy = response_logprobs(inputs.policy, batch, temperature)
-        reference = response_logprobs(inputs.reference, batch, temperature)
-        columns = slice(0, batch.width)
-        mask[indices, columns] = batch.action_mask_BT.cpu()
-        table["logprobs_BT"][indices, columns] = policy.cpu()
-        table["reference_logprobs_BT"][indices, columns] = reference.cpu()
-        table["values_BT"][indices, columns] = values(inputs.value, batch).cpu()
-    kept = {name: torch.where(mask, tensor, tensor.new_zeros(())) for name, tensor in table.items()}
-    return Reading(action_mask_BT=mask, **kept)  # type: ignore[typeddict-item]
+        table_BT[indices, : batch.width] = read(batch).float().cpu()
+    return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
 
 
 def penalised_scores(
-    recipe: PPO, completions: Sequence[Completion], scores_B: torch.Tensor
+    recipe: OnPolicy, completions: Sequence[Completion], scores_B: torch.Tensor
 ) -> torch.Tensor:
     """Scores after clipping and the recipe's rule for responses that never ended, [B]."""
     if recipe.clip_scores is not None:
@@ -140,30 +265,103 @@ def penalised_scores(
     return scores_B
 
 
-def credit(recipe: PPO, scored: ScoredRollout, kl_coefficient: float) -> CreditedRollout:
-    """Rewards on tokens, then advantages (whitened after the returns are taken)."""
-    mask = scored.action_mask_BT
-    rewards = token_rewards(
-        scores_B=scored.scores_B,
-        kl_BT=scored.kl_BT,
-        action_mask_BT=mask,
-        kl_coefficient=kl_coefficient,
-    )
-    if recipe.whiten_rewards:
-        rewards = scale_to_unit_variance(values_BT=rewards, mask_BT=mask)
-    estimated = generalised_advantages(
-        rewards_BT=rewards,
-        values_BT=scored.values_BT,
-        action_mask_BT=mask,
-        gamma=recipe.gamma,
-        lam=recipe.lam,
-    )
-    return CreditedRollout(
-        scored=scored,
-        rewards_BT=rewards,
-        advantages_BT=whiten(values_BT=estimated.advantages_BT, mask_BT=mask),
-        returns_BT=estimated.returns_BT,
-    )
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Some responses of a rollout, and what the policy says of them now (with gradient)."""
+
+    indices: list[int]
+    batch: Batch
+    now: TokenStatistics
+
+    @property
+    def mask_BT(self) -> torch.Tensor:
+        return self.batch.action_mask_BT
+
+    def of(self, table_BT: torch.Tensor) -> torch.Tensor:
+        """These responses' part of a table of the whole rollout, [B, T] or [B]."""
+        part = table_BT[self.indices]
+        return (part[:, : self.batch.width] if part.ndim > 1 else part).to(self.mask_BT.device)
+
+    def sums(self, scored: ScoredRollout) -> dict[str, torch.Tensor]:
+        """Sums over tokens that every story records: entropy and the ratio to the rollout."""
+        ratio = ratio_statistics(
+            logprobs_BT=self.now.logprobs_BT,
+            old_logprobs_BT=self.of(scored.logprobs_BT),
+            action_mask_BT=self.mask_BT,
+        )
+        return {
+            "policy/approxkl_avg": ratio.approxkl_sum,
+            "policy/entropy_avg": masked_sum(values_BT=self.now.entropy_BT, mask_BT=self.mask_BT),
+            "val/ratio": ratio.ratio_sum,
+            "ratio_square": ratio.ratio_square_sum,
+            "ratio_max": ratio.ratio_max_error,
+        }
+
+
+def micro_batch(inputs: OnPolicyInputs, scored: ScoredRollout, indices: list[int]) -> MicroBatch:
+    """These responses through the policy as it is now."""
+    batch = collate([scored.rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
+    now = response_statistics(inputs.policy, batch, inputs.sampling.temperature)
+    return MicroBatch(indices, batch, now)
+
+
+def update(
+    recipe: OnPolicy,
+    training: Training,
+    turn: Turn,
+    scored: ScoredRollout,
+    objective_of: Callable[[int, int], Objective],
+    only: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Epochs of minibatches; ends early once the KL to the rollout policy passes its limit.
+
+    ``objective_of(tokens, responses)`` is given what the whole optimizer step counts, for its
+    denominators. Returns the iteration's metrics: means over its optimizer steps.
+    """
+    size = recipe.rollouts // recipe.minibatches
+    order_seed = derive_seed(training.seed, "minibatches", turn.first_step)
+    seen: list[dict[str, float]] = []
+    stopped = 0.0
+    for k in range(recipe.epochs * recipe.minibatches):
+        if k and k % recipe.minibatches == 0 and _drifted(recipe, seen):
+            stopped = 1.0
+            break
+        indices = batch_indices(recipe.rollouts, size, k, order_seed)
+        tokens = int(scored.action_mask_BT[indices].sum())
+        lengths = [len(scored.rows[i]) for i in indices]
+        groups = micro_batches(lengths, recipe.micro_batch_tokens)
+        micro = [[indices[place] for place in group] for group in groups]
+        objective = objective_of(tokens, len(indices))
+        report = training.step(micro, objective, at=turn.first_step + k, only=only)
+        means = {
+            name: total if name.endswith("_max") else total / tokens
+            for name, total in report.sums.items()
+        }
+        norms = {f"{name}/grad_norm": norm for name, norm in report.grad_norms.items()}
+        seen.append(means | norms | {"lr": report.learning_rates.get("policy", 0.0)})
+    return _update_metrics(seen) | {"stop/epoch_kl": stopped}
+
+
+def _drifted(recipe: OnPolicy, seen: Sequence[Mapping[str, float]]) -> bool:
+    if recipe.epoch_kl_stop is None:
+        return False
+    last_epoch = seen[-recipe.minibatches :]
+    mean = sum(step["policy/approxkl_avg"] for step in last_epoch) / len(last_epoch)
+    return mean > recipe.epoch_kl_stop
+
+
+def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over the iteration's optimizer steps, and the first step's own numbers."""
+    first = seen[0]
+    means = {name: sum(step[name] for step in seen) / len(seen) for name in first}
+    square = means.pop("ratio_square")
+    del means["ratio_max"]
+    return means | {
+        "val/ratio_var": square - means["val/ratio"] ** 2,
+        "first_pass/ratio_max_error": first["ratio_max"],
+        "first_pass/approxkl": first["policy/approxkl_avg"],
+        "first_pass/clipfrac": first.get("policy/clipfrac_avg", 0.0),
+    }
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[int, ...]:
@@ -178,3 +376,10 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[
             )
         ids.append(found[0])
     return tuple(ids)
+
+
+def _present(axes: Sequence[Mapping[str, float] | None]) -> list[Mapping[str, float]]:
+    missing = [index for index, value in enumerate(axes) if value is None]
+    if missing:
+        raise ValueError(f"the reward model gave no score for response {missing[0]}")
+    return [value for value in axes if value is not None]

@@ -11,6 +11,7 @@ from preftune.recipe.feedback import (
     World,
 )
 from preftune.recipe.load import load_recipe, parse_recipe
+from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
 from preftune.recipe.ppo import PPO
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
@@ -36,10 +37,13 @@ __all__ = [
     "CandidatePolicy",
     "Candidates",
     "Conversion",
+    "Critic",
     "CrossValidate",
     "Dataset",
     "Evaluate",
     "LabelStage",
+    "OnPolicy",
+    "OnPolicyWithCritic",
     "Optimizer",
     "Population",
     "Pretrain",

@@ -1,7 +1,5 @@
 """PPO's losses: the gradient's truth table, the value clip, masks, and micro-batches."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -47,21 +45,16 @@ def test_truth_table(advantage: float, ratio: float, loss: float, gradient: floa
     assert slope.item() == pytest.approx(gradient)
 
 
-def test_what_is_reported() -> None:
+def test_clipped_tokens_are_counted() -> None:
     result, _ = surrogate([1.3, 1.0, 0.7, 0.9], [1.0, 1.0, -1.0, 1.0])
     assert int(result.clipped) == 2
-    logs = [math.log(r) for r in (1.3, 1.0, 0.7, 0.9)]
-    assert result.approxkl_sum.item() == pytest.approx(sum(0.5 * x * x for x in logs))
-    assert result.ratio_sum.item() == pytest.approx(3.9)
-    assert result.ratio_square_sum.item() == pytest.approx(1.69 + 1 + 0.49 + 0.81)
-    assert result.ratio_max_error.item() == pytest.approx(0.3)
 
 
 def test_fresh_rollouts_have_ratio_one_and_the_policy_gradient() -> None:
     result, slope = surrogate([1.0, 1.0, 1.0], [0.5, -2.0, 1.5])
     assert result.loss.item() == pytest.approx(0.0)
     assert slope.tolist() == pytest.approx([-0.5 / 3, 2 / 3, -0.5])
-    assert result.approxkl_sum == 0 and result.clipped == 0 and result.ratio_max_error == 0
+    assert result.clipped == 0
 
 
 def test_advantages_and_old_logprobs_are_constants() -> None:

@@ -5,22 +5,15 @@ from typing import NamedTuple
 import torch
 
 from preftune.maths.masked import masked_sum
+from preftune.maths.ratios import log_ratio
 from preftune.maths.shapes import check_shapes
 
 
 class PolicyLoss(NamedTuple):
-    """The scalar ``loss`` and sums over action tokens for the record, all in one step's tokens.
-
-    ``approxkl_sum`` is k2 to the rollout policy in nats; ``clipped`` counts tokens whose clipped
-    term was the larger; ``ratio_sum`` and ``ratio_square_sum`` are of ρ.
-    """
+    """The scalar ``loss`` and the number of tokens whose clipped term was the larger."""
 
     loss: torch.Tensor
-    approxkl_sum: torch.Tensor
     clipped: torch.Tensor
-    ratio_sum: torch.Tensor
-    ratio_square_sum: torch.Tensor
-    ratio_max_error: torch.Tensor
 
 
 class ValueLoss(NamedTuple):
@@ -50,27 +43,17 @@ def policy_loss(
         advantages_BT=advantages_BT,
         action_mask_BT=action_mask_BT,
     )
+    log_ratio_BT = log_ratio(
+        logprobs_BT=logprobs_BT, old_logprobs_BT=old_logprobs_BT, action_mask_BT=action_mask_BT
+    )
     zero = logprobs_BT.new_zeros(())
-    log_ratio_BT = torch.where(action_mask_BT, logprobs_BT - old_logprobs_BT.detach(), zero)
     advantages_BT = torch.where(action_mask_BT, advantages_BT.detach(), zero)
     ratio_BT = log_ratio_BT.exp()
     plain_BT = -advantages_BT * ratio_BT
     clipped_BT = -advantages_BT * ratio_BT.clamp(1 - cliprange, 1 + cliprange)
     worse_BT = torch.maximum(plain_BT, clipped_BT)
-    with torch.no_grad():
-        approxkl = (0.5 * log_ratio_BT.square()).sum()
-        clipped = (clipped_BT > plain_BT).sum()
-        ratio_sum = masked_sum(values_BT=ratio_BT, mask_BT=action_mask_BT)
-        ratio_square = masked_sum(values_BT=ratio_BT.square(), mask_BT=action_mask_BT)
-        max_error = (ratio_BT - 1).abs().max()
-    return PolicyLoss(
-        loss=worse_BT.sum() / denominator,
-        approxkl_sum=approxkl,
-        clipped=clipped,
-        ratio_sum=ratio_sum,
-        ratio_square_sum=ratio_square,
-        ratio_max_error=max_error,
-    )
+    clipped = (clipped_BT > plain_BT).sum()
+    return PolicyLoss(loss=worse_BT.sum() / denominator, clipped=clipped)
 
 
 def value_loss(

@@ -10,7 +10,7 @@ from preftune.pipeline.stages import (
     dataset,
     evaluate,
     label,
-    ppo,
+    on_policy,
     pretrain,
     reward_model,
     sft,
@@ -25,7 +25,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "candidates": candidates.run,
     "label": label.run,
     "reward_model": reward_model.run,
-    "ppo": ppo.run,
+    **dict.fromkeys(on_policy.STORIES, on_policy.run),
     "evaluate": evaluate.run,
     "cross_validate": cross_validate.run,
 }

@@ -1,11 +1,14 @@
-"""A policy, a reward model and prompts in; an optimised policy and its value network out."""
+"""A policy, a reward model and prompts in; an optimised policy out, and its value network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from preftune.algorithms.ppo import PPOInputs, ppo
+from preftune.algorithms.critic import CriticInputs
+from preftune.algorithms.on_policy import OnPolicyInputs
+from preftune.algorithms.ppo import ppo
 from preftune.data import load_prompts
 from preftune.evaluation import compare_scores, on_axis
 from preftune.models import (
@@ -18,7 +21,7 @@ from preftune.models import (
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_engine, open_judge, open_reward_model, sampling_of
-from preftune.recipe import PPO
+from preftune.recipe import OnPolicy, OnPolicyWithCritic
 from preftune.records import BadInput, Completion, Prompt
 from preftune.rewards import RewardModelScore, same_vocabulary, training_score
 from preftune.rollouts import NativeEngine
@@ -26,40 +29,57 @@ from preftune.stats import distinct_n
 
 REWARD = "reward_model"
 
+STORIES: dict[str, Callable[..., Any]] = {"ppo": ppo}
+"""Every kind of stage that runs here, and its story."""
 
-def run(context: StageContext[PPO]) -> StageOutcome:
+SAID = {"ppo": "optimised with PPO"}
+"""What the model card says was done."""
+
+
+def run(context: StageContext[OnPolicy]) -> StageOutcome:
     settings = context.settings
     engine = open_engine(context, "policy", settings.sampling)
     engine.longest_prompt = settings.max_prompt_length
-    score = _reward(context, engine.renderer)
     tokenizer = engine.renderer.tokenizer
+    score = _reward(context, engine.renderer)
+    inputs = _inputs(context, engine)
+    if isinstance(inputs, CriticInputs):
+        _require_same_ids(score, context.inputs[REWARD])
+    story = STORIES[settings.kind]
+    with context.journal(settings.checkpoint_every) as journal:
+        evaluate = _evaluation(context, engine)
+        result = story(settings, inputs, engine, training_score(score), journal, evaluate)
+        outputs = {"model": "model"}
+        card = model_card(context, SAID[settings.kind])
+        save_model(inputs.policy, tokenizer, context.model_folder, card)
+        if isinstance(inputs, CriticInputs):
+            outputs["value"] = "value"
+            folder = context.folder / "value"
+            folder.mkdir(exist_ok=True)
+            save_model(inputs.value, tokenizer, folder, model_card(context, "that predicts reward"))
+    return StageOutcome(outputs, result._asdict())
+
+
+def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyInputs:
+    """The networks the story works on; with a value network where the recipe has one."""
+    settings = context.settings
     reference = context.inputs.get("reference", context.inputs["policy"])
-    inputs = PPOInputs(
+    inputs = OnPolicyInputs(
         policy=engine.policy,
         reference=load_policy(reference, context.device),
-        value=load_reward_model(context.inputs[REWARD], context.device),
-        pad_id=int(tokenizer.pad_token_id),
+        pad_id=int(engine.renderer.tokenizer.pad_token_id),
         prompts=_prompts(context, engine.renderer),
         seed=context.seed,
         sampling=sampling_of(settings.sampling, engine, context.seed),
         publish=partial(setattr, engine, "version"),
     )
-    _require_same_ids(score, context.inputs[REWARD])
-    with context.journal(settings.checkpoint_every) as journal:
-        result = ppo(
-            settings, inputs, engine, training_score(score), journal, _evaluation(context, engine)
-        )
-        card = model_card(context, "optimised with PPO")
-        save_model(inputs.policy, tokenizer, context.model_folder, card)
-        value_folder = context.folder / "value"
-        value_folder.mkdir(exist_ok=True)
-        save_model(
-            inputs.value, tokenizer, value_folder, model_card(context, "that predicts reward")
-        )
-    return StageOutcome({"model": "model", "value": "value"}, result._asdict())
+    if not isinstance(settings, OnPolicyWithCritic):
+        return inputs
+    given = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+    return CriticInputs(**given, value=load_reward_model(context.inputs[REWARD], context.device))
 
 
-def _reward(context: StageContext[PPO], renderer: Renderer) -> RewardModelScore:
+def _reward(context: StageContext[OnPolicy], renderer: Renderer) -> RewardModelScore:
     """The reward model; it reads the policy's own ids where the tokenizers agree."""
     score = open_reward_model(context, REWARD)
     return replace(
@@ -79,7 +99,7 @@ def _require_same_ids(score: RewardModelScore, source: Path) -> None:
         )
 
 
-def _prompts(context: StageContext[PPO], renderer: Renderer) -> list[Prompt]:
+def _prompts(context: StageContext[OnPolicy], renderer: Renderer) -> list[Prompt]:
     """The prompts that fit, by the recipe's policy for long ones."""
     settings = context.settings
     prompts = load_prompts(context.inputs["prompts"])
@@ -91,7 +111,7 @@ def _prompts(context: StageContext[PPO], renderer: Renderer) -> list[Prompt]:
 
 
 def _evaluation(
-    context: StageContext[PPO], engine: NativeEngine
+    context: StageContext[OnPolicy], engine: NativeEngine
 ) -> Callable[[int], Mapping[str, float]]:
     """Win rate of the policy as it is now against a fixed one, by the recipe's judge."""
     scheduled = context.settings.evaluation
