@@ -1,5 +1,6 @@
 """Batches of whole prompts: the same gradient as pair by pair, each answer encoded once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from preftune.algorithms.reward_model import (
     reward_model,
     validate,
 )
-from preftune.models import Batch, Row
+from preftune.models import Row
 from preftune.recipe import RewardModel
 from preftune.training import weights_of
 from tests.algorithms.made import EOS, PAD, reward_recipe
@@ -71,13 +72,13 @@ def test_each_answer_goes_through_the_network_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    real = story.scores
+    real = story.scores_of_rows
 
-    def counted(model: Any, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
-        seen.append(len(batch.input_ids_BS))
-        return real(model, batch, dropout)
+    def counted(model: Any, rows: Sequence[Row], *rest: Any) -> torch.Tensor:
+        seen.append(len(rows))
+        return real(model, rows, *rest)
 
-    monkeypatch.setattr(story, "scores", counted)
+    monkeypatch.setattr(story, "scores_of_rows", counted)
     pairs = ranked(3)
     trained(tmp_path, reward_recipe(batching="prompts", batch_size=3), pairs)
     assert sum(seen) == 3 * 4

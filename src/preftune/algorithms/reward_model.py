@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.losses.reward_model import bradley_terry_loss, centering_loss, normalisation
-from preftune.models import Row, collate, micro_batches, scores, set_normalisation
+from preftune.models import Row, micro_batches, scores_of_rows, set_normalisation
 from preftune.recipe import RewardModel
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
@@ -184,11 +184,7 @@ def validate(
 @torch.no_grad()
 def score_rows(inputs: RewardInputs, rows: Sequence[Row], micro_batch_tokens: int) -> torch.Tensor:
     """Scores in the rows' order, [B]."""
-    out = torch.empty(len(rows))
-    for indices in micro_batches([len(row) for row in rows], micro_batch_tokens):
-        batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.model.device)
-        out[indices] = scores(inputs.model, batch).cpu()
-    return out
+    return scores_of_rows(inputs.model, rows, inputs.pad_id, micro_batch_tokens).cpu()
 
 
 def distinct_rows(pairs: Sequence[Pair]) -> list[Row]:
@@ -199,22 +195,11 @@ def distinct_rows(pairs: Sequence[Pair]) -> list[Row]:
 def _scores_of(
     inputs: RewardInputs, pairs: Sequence[Pair], recipe: RewardModel
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores of both sides with gradient; rows of like length go through the network together."""
+    """Scores of both sides with gradient; every answer and every prompt is read once."""
     rows = distinct_rows(pairs)
-    lengths = [len(row) for row in rows]
-    groups = [list(range(len(rows)))]
-    if len(rows) * max(lengths) > recipe.micro_batch_tokens:
-        groups = micro_batches(lengths, recipe.micro_batch_tokens)
-    parts = [
-        scores(
-            inputs.model,
-            collate([rows[i] for i in group], inputs.pad_id, inputs.model.device),
-            recipe.dropout,
-        )
-        for group in groups
-    ]
-    scored = torch.cat(parts)
-    place = {rows[i]: at for at, i in enumerate(i for group in groups for i in group)}
+    limit = recipe.micro_batch_tokens
+    scored = scores_of_rows(inputs.model, rows, inputs.pad_id, limit, recipe.dropout)
+    place = {row: index for index, row in enumerate(rows)}
     chosen, rejected = [place[p.chosen] for p in pairs], [place[p.rejected] for p in pairs]
     return scored[chosen], scored[rejected]
 

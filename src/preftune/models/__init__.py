@@ -20,6 +20,7 @@ from preftune.models.networks import (
 )
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
+from preftune.models.shared import scores_of_rows
 from preftune.models.tokenizers import load_tokenizer, train_tokenizer
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "reward_model_from",
     "save_model",
     "scores",
+    "scores_of_rows",
     "set_normalisation",
     "train_tokenizer",
     "values",

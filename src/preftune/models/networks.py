@@ -58,8 +58,13 @@ def scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.
     """The reward model's normalised score of each row, [B], read at its last real token."""
     hidden = _hidden(model, batch)
     rows = torch.arange(len(hidden), device=hidden.device)
-    last = nn.functional.dropout(hidden[rows, batch.last_index_B], dropout, training=dropout > 0)
-    return _normalised(model, _head(model)(last).squeeze(-1))
+    return read_scores(model, hidden[rows, batch.last_index_B], dropout)
+
+
+def read_scores(model: PreTrainedModel, hidden_BH: torch.Tensor, dropout: float) -> torch.Tensor:
+    """The score head on hidden states, normalised, [B]."""
+    kept = nn.functional.dropout(hidden_BH, dropout, training=dropout > 0)
+    return _normalised(model, _head(model)(kept).squeeze(-1))
 
 
 def values(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -68,14 +73,30 @@ def values(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     return _normalised(model, _head(model)(hidden[:, -batch.width - 1 : -1]).squeeze(-1))
 
 
-def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+def hidden_states(
+    model: PreTrainedModel,
+    input_ids_BS: torch.Tensor,
+    attention_mask: torch.Tensor,
+    position_ids_BS: torch.Tensor,
+) -> torch.Tensor:
+    """The body's last hidden states, [B, S, H].
+
+    ``attention_mask`` is [B, S], True at real tokens, or [B, 1, S, S], True where seen.
+    """
+    if attention_mask.ndim == 4:  # eager attention adds its mask, so it must be numbers
+        lowest = torch.finfo(model.dtype).min
+        attention_mask = (~attention_mask).to(model.dtype) * lowest
     body = getattr(model, model.base_model_prefix)
     return body(
-        input_ids=batch.input_ids_BS,
-        attention_mask=batch.attention_mask_BS,
-        position_ids=batch.position_ids_BS,
+        input_ids=input_ids_BS,
+        attention_mask=attention_mask,
+        position_ids=position_ids_BS,
         use_cache=False,
     ).last_hidden_state
+
+
+def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    return hidden_states(model, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
 
 
 def _head(model: PreTrainedModel) -> nn.Module:

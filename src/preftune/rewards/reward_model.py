@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Renderer, Row, collate, fit_rows, micro_batches, scores
+from preftune.models import Renderer, Row, fit_rows, scores_of_rows
 from preftune.records import Axes, Completion
 
 
@@ -35,13 +35,8 @@ class RewardModelScore:
     @torch.no_grad()
     def score_rows(self, rows: Sequence[Row]) -> list[float]:
         """Scores in the rows' order."""
-        out = [0.0] * len(rows)
-        pad_id = self.renderer.tokenizer.pad_token_id
-        for indices in micro_batches([len(row) for row in rows], self.micro_batch_tokens):
-            batch = collate([rows[i] for i in indices], pad_id, self.model.device)
-            for index, score in zip(indices, scores(self.model, batch).tolist(), strict=True):
-                out[index] = score
-        return out
+        pad_id = int(self.renderer.tokenizer.pad_token_id)
+        return scores_of_rows(self.model, rows, pad_id, self.micro_batch_tokens).tolist()
 
     def _row(self, completion: Completion) -> Row:
         if self.same_ids and completion.token_ids:

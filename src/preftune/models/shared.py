@@ -1,0 +1,121 @@
+"""Responses to one prompt in one sequence: the prompt goes through the network once.
+
+A packed sequence is the prompt followed by each of its responses. A response's tokens see the
+prompt and themselves, never another response, and their positions count on from the prompt's
+end, so every number is the one a row alone would give.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from preftune.models.batches import collate, micro_batches
+from preftune.models.networks import hidden_states, read_scores, scores
+from preftune.models.rendering import Row
+
+LONGEST = 1024
+"""Rows that would make a longer packed sequence stay apart: attention grows with its square."""
+
+
+class SharedBatch(NamedTuple):
+    """B packed sequences of S columns, padded on the right.
+
+    ``attention_BSS`` is True where a query (first S) sees a key. ``last_N2`` are the sequence and
+    the column of each response's last token, for the N responses in their groups' order.
+    """
+
+    input_ids_BS: torch.Tensor
+    position_ids_BS: torch.Tensor
+    attention_BSS: torch.Tensor
+    last_N2: torch.Tensor
+
+
+def collate_shared(
+    groups: Sequence[Sequence[Row]], pad_id: int, device: torch.device
+) -> SharedBatch:
+    """Packs each group of rows; the rows of a group have the same prompt."""
+    width = max(_packed_length(rows) for rows in groups)
+    ids = np.full((len(groups), width), pad_id, dtype=np.int64)
+    positions = np.zeros_like(ids)
+    segments = np.full_like(ids, -1)
+    last: list[tuple[int, int]] = []
+    for place, rows in enumerate(groups):
+        prompt = rows[0].prompt_ids
+        end = len(prompt)
+        ids[place, :end], positions[place, :end], segments[place, :end] = prompt, range(end), 0
+        for segment, row in enumerate(rows, start=1):
+            start, end = end, end + len(row.response_ids)
+            ids[place, start:end] = row.response_ids
+            positions[place, start:end] = range(len(prompt), len(row))
+            segments[place, start:end] = segment
+            last.append((place, end - 1))
+    return SharedBatch(
+        input_ids_BS=torch.from_numpy(ids).to(device),
+        position_ids_BS=torch.from_numpy(positions).to(device),
+        attention_BSS=_attention(torch.from_numpy(segments).to(device)),
+        last_N2=torch.tensor(last, device=device),
+    )
+
+
+def _attention(segments_BS: torch.Tensor) -> torch.Tensor:
+    """Causal; a token sees the prompt (segment 0) and its own segment; padding sees itself."""
+    query, key = segments_BS.unsqueeze(2), segments_BS.unsqueeze(1)
+    width = segments_BS.shape[1]
+    causal = torch.ones(width, width, dtype=torch.bool, device=segments_BS.device).tril()
+    return causal & ((query == key) | (key == 0))
+
+
+def scores_of_rows(
+    model: PreTrainedModel,
+    rows: Sequence[Row],
+    pad_id: int,
+    max_tokens: int,
+    dropout: float = 0.0,
+) -> torch.Tensor:
+    """The score of each row, [B], in the rows' order; a prompt that rows share is read once.
+
+    At most ``max_tokens`` padded tokens go through the network at once (one group at least).
+    """
+    groups = _groups(rows, min(LONGEST, max_tokens))
+    packed = [[rows[index] for index in group] for group in groups]
+    lengths = [_packed_length(group) for group in packed]
+    parts: list[torch.Tensor] = []
+    order: list[int] = []
+    for places in micro_batches(lengths, max_tokens):
+        chosen = [packed[place] for place in places]
+        parts.append(_scores(model, chosen, pad_id, dropout))
+        order += [index for place in places for index in groups[place]]
+    return torch.cat(parts)[torch.tensor(np.argsort(order), device=parts[0].device)]
+
+
+def _groups(rows: Sequence[Row], longest: int) -> list[list[int]]:
+    """Places of rows that go into one sequence: those of one prompt, while there is room."""
+    groups: dict[tuple[int, ...], list[list[int]]] = {}
+    room: dict[tuple[int, ...], int] = {}
+    for index, row in enumerate(rows):
+        prompt, size = row.prompt_ids, len(row.response_ids)
+        if size > room.get(prompt, -1):
+            groups.setdefault(prompt, []).append([])
+            room[prompt] = longest - len(prompt)
+        groups[prompt][-1].append(index)
+        room[prompt] -= size
+    return [group for of_prompt in groups.values() for group in of_prompt]
+
+
+def _scores(
+    model: PreTrainedModel, groups: Sequence[Sequence[Row]], pad_id: int, dropout: float
+) -> torch.Tensor:
+    if all(len(group) == 1 for group in groups):
+        batch = collate([group[0] for group in groups], pad_id, model.device)
+        return scores(model, batch, dropout)
+    shared = collate_shared(groups, pad_id, model.device)
+    mask = shared.attention_BSS.unsqueeze(1)
+    hidden = hidden_states(model, shared.input_ids_BS, mask, shared.position_ids_BS)
+    return read_scores(model, hidden[shared.last_N2[:, 0], shared.last_N2[:, 1]], dropout)
+
+
+def _packed_length(rows: Sequence[Row]) -> int:
+    return len(rows[0].prompt_ids) + sum(len(row.response_ids) for row in rows)

@@ -1,0 +1,80 @@
+"""One prompt, several responses, read in one sequence: the numbers of each row alone."""
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from preftune.models import Row, collate, scores, scores_of_rows
+from preftune.models.shared import collate_shared
+from tests.models.made import CPU, FAMILIES, make_reward_model, make_rows
+
+PAD = 1
+PROMPTS = [row.prompt_ids for row in make_rows(3, seed=8)]
+ROWS = [
+    Row(PROMPTS[i % 3], row.response_ids)
+    for i, row in enumerate(make_rows(10, seed=9))
+    if i != 7  # the second prompt has fewer responses
+]
+
+
+def alone(model: PreTrainedModel, row: Row) -> torch.Tensor:
+    return scores(model, collate([row], PAD, CPU))[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("limit", [1, 60, 4096])
+def test_scores_and_gradients_are_those_of_single_rows(family: str, limit: int) -> None:
+    model = make_reward_model(family)
+    weight = torch.linspace(-1, 1, len(ROWS))
+    shared = scores_of_rows(model, ROWS, PAD, limit)
+    (shared * weight).sum().backward()
+    ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    single = torch.stack([alone(model, row) for row in ROWS])
+    (single * weight).sum().backward()
+    assert torch.allclose(shared, single, atol=1e-5)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert torch.allclose(ours[name], parameter.grad, atol=2e-4), name
+
+
+def test_a_response_sees_its_prompt_and_itself() -> None:
+    """Prompt a b, responses c d and e, one column of padding from the longer neighbour."""
+    groups = [[Row((5, 6), (7, 8)), Row((5, 6), (9,))], [Row((5,), (7, 8, 9, 10, 11))]]
+    batch = collate_shared(groups, PAD, CPU)
+    assert batch.input_ids_BS.tolist() == [[5, 6, 7, 8, 9, PAD], [5, 7, 8, 9, 10, 11]]
+    assert batch.position_ids_BS[0].tolist() == [0, 1, 2, 3, 2, 0]
+    assert batch.last_N2.tolist() == [[0, 3], [0, 4], [1, 5]]
+    seen = [row.nonzero().flatten().tolist() for row in batch.attention_BSS[0]]
+    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 4], [0, 1, 5]]
+
+
+def test_eager_attention_reads_the_same() -> None:
+    """Its mask is added, not chosen by."""
+    model = make_reward_model("llama")
+    quick = scores_of_rows(model, ROWS, PAD, 4096)
+    model.set_attn_implementation("eager")
+    assert torch.allclose(quick, scores_of_rows(model, ROWS, PAD, 4096), atol=1e-5)
+
+
+def test_prompts_are_read_once() -> None:
+    model = make_reward_model("llama")
+    tokens: list[int] = []
+    model.model.register_forward_pre_hook(
+        lambda _, args, kwargs: tokens.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    rows = [Row((5,) * 30, (7 + k, 0)) for k in range(4)]
+    scores_of_rows(model, rows, PAD, 4096)
+    assert tokens == [38], "30 + 4 · 2, where rows apart are 4 · 32"
+
+
+def test_long_rows_stay_apart() -> None:
+    """Three responses of 400 tokens to one prompt: two fit into 1,024, the third stands alone."""
+    model = make_reward_model("llama")
+    shapes: list[tuple[int, ...]] = []
+    model.model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    with torch.no_grad():
+        scores_of_rows(model, [Row((5,) * 30, (7 + k,) * 400) for k in range(3)], PAD, 1 << 20)
+    assert shapes == [(2, 830)]
