@@ -121,51 +121,71 @@ class SimulatedLabelers:
         return draw_pool(self.population, self.seed)
 
     def __call__(self, pairs: Sequence[VotedPair]) -> list[VotedPair]:
-        pool = self.pool
+        pool, gaps = self.pool, self._gaps(pairs)
+        preferred = _orderless_law(gaps, pool).mean(axis=1).tolist()
         return [
-            self._vote(pair, a, b, pool)
-            for pair, (a, b) in zip(pairs, self._axes(pairs), strict=True)
+            self._vote(pair, gap, probability, pool)
+            for pair, gap, probability in zip(pairs, gaps, preferred, strict=True)
         ]
 
     def probabilities(self, pairs: Sequence[VotedPair]) -> Floats:
         """Shape (pairs, annotators): p(prefers ``response_a``), both orders averaged."""
-        pool = self.pool
-        return np.array(
-            [_orderless(a, b, pool) for a, b in self._axes(pairs)], dtype=np.float64
-        ).reshape(len(pairs), len(pool))
+        return _orderless_law(self._gaps(pairs), self.pool)
 
-    def _axes(self, pairs: Sequence[VotedPair]) -> list[tuple[Axes, Axes]]:
-        texts = [(pair.prompt, text) for pair in pairs for text in _sides(pair)]
-        scored = self.score([_completion(prompt, text) for prompt, text in texts])
-        axes: list[Axes] = []
-        for (prompt, _), given in zip(texts, scored, strict=True):
-            if given is None:
+    def _gaps(self, pairs: Sequence[VotedPair]) -> Floats:
+        """Utility of ``response_a`` minus that of ``response_b``, shape (pairs, annotators)."""
+        pool = self.pool
+        replies: dict[tuple[str, str], int] = {}
+        completions: list[Completion] = []
+        sides: list[int] = []
+        for pair in pairs:
+            for text in (pair.response_a, pair.response_b):
+                place = replies.setdefault((pair.prompt.id, text), len(replies))
+                if place == len(completions):
+                    completions.append(_completion(pair.prompt, text))
+                sides.append(place)
+        utilities = np.empty((len(completions), len(pool)))
+        for place, (reply, axes) in enumerate(
+            zip(completions, self.score(completions), strict=True)
+        ):
+            if axes is None:
                 raise BadInput(
-                    f"The judge cannot judge replies to prompt {prompt.id}.",
+                    f"The judge cannot judge replies to prompt {reply.prompt.id}.",
                     remedy="Label pairs of the judge's own world, with all their columns.",
                 )
-            axes.append(given)
-        return list(zip(axes[::2], axes[1::2], strict=True))
+            utilities[place] = [utility(axes, person) for person in pool]
+        gaps: Floats = utilities[sides[::2]] - utilities[sides[1::2]]
+        return gaps
 
-    def _vote(self, pair: VotedPair, a: Axes, b: Axes, pool: Sequence[Annotator]) -> VotedPair:
+    def _vote(
+        self, pair: VotedPair, gaps: Floats, probability: float, pool: Sequence[Annotator]
+    ) -> VotedPair:
         rng = np.random.default_rng([self.seed, *_fingerprint(pair)])
         chosen = rng.choice(len(pool), size=self.population.votes_per_pair, replace=False)
-        votes = [self._one(a, b, pool[int(place)], rng) for place in chosen]
-        columns: Mapping[str, object] = {
-            **pair.columns,
-            "pool_probability": preference_probability(a, b, pool),
-        }
+        votes = [self._one(float(gaps[place]), pool[place], rng) for place in chosen.tolist()]
+        columns: Mapping[str, object] = {**pair.columns, "pool_probability": probability}
         return replace(pair, votes=(*pair.votes, *votes), columns=columns)
 
-    def _one(self, a: Axes, b: Axes, person: Annotator, rng: np.random.Generator) -> Vote:
-        prefers_a = bool(rng.random() < vote_probability(a, b, person))
-        if abs(utility(a, person) - utility(b, person)) < self.tie_width:
+    def _one(self, gap: float, person: Annotator, rng: np.random.Generator) -> Vote:
+        prefers_a = bool(rng.random() < _law(gap, person))
+        if abs(gap) < self.tie_width:
             return Vote(person.name, "tie", person.group)
         return Vote(person.name, "a" if prefers_a else "b", person.group)
 
 
-def _sides(pair: VotedPair) -> tuple[str, str]:
-    return pair.response_a, pair.response_b
+def _orderless_law(gaps: Floats, pool: Sequence[Annotator]) -> Floats:
+    """Each annotator's probability of preferring a, both orders averaged; shapes as ``gaps``."""
+    temperature = np.array([person.temperature for person in pool])
+    bias = np.array([person.position_bias for person in pool])
+    lapse = np.array([person.lapse for person in pool])
+    scaled = gaps / temperature
+
+    def law(logits: Floats) -> Floats:
+        seen_first: Floats = lapse / 2 + (1 - lapse) * 0.5 * (1 + np.tanh(logits / 2))
+        return seen_first
+
+    both: Floats = 0.5 * (law(scaled + bias) + 1 - law(bias - scaled))
+    return both
 
 
 def _completion(prompt: Prompt, text: str) -> Completion:
