@@ -18,11 +18,18 @@ from preftune.stats.intervals import (
     wilson,
 )
 from preftune.stats.preferences import length_controlled_win_rate, outcome, win_rate
+from preftune.stats.queries import (
+    Selection,
+    pairs_within,
+    preference_disagreement,
+    select_queries,
+)
 
 __all__ = [
     "Bin",
     "Calibration",
     "Clusters",
+    "Selection",
     "bootstrap_bca_estimate",
     "bootstrap_estimate",
     "distinct_n",
@@ -34,7 +41,10 @@ __all__ = [
     "over_seeds",
     "pair_calibration",
     "paired_difference",
+    "pairs_within",
+    "preference_disagreement",
     "repetition",
+    "select_queries",
     "share_estimate",
     "spearman",
     "top_openers",
