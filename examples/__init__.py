@@ -1,0 +1,1 @@
+"""Whole settings of the literature, built with preftune and runnable."""
