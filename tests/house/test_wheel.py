@@ -76,7 +76,7 @@ def test_pinned_versions_cover_what_the_tests_install() -> None:
     odd = [line for line in pins if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)]
     assert odd == [], "a local version or a host"
     assert "torch==2.13.0" in pins
-    wanted = declared(("train", "datasets", "tensorboard", "test", "docs", "dev"))
+    wanted = declared(("train", "control", "datasets", "tensorboard", "test", "docs", "dev"))
     assert wanted - {line.partition("==")[0].lower() for line in pins} == set()
 
 

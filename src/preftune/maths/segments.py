@@ -100,6 +100,6 @@ def member_normalisation(*, raw_rewards_MN: torch.Tensor, deviation: float) -> M
 def ensemble_rewards(
     *, raw_rewards_MN: torch.Tensor, gains_M: torch.Tensor, biases_M: torch.Tensor
 ) -> torch.Tensor:
-    """r̂_n = 1/M Σ_m (gain_m · raw_mn + bias_m), [N]: normalise each member, then average (§2.2.3)."""
+    """r̂_n = 1/M Σ_m (gain_m · raw_mn + bias_m), [N]: members normalised, then averaged (§2.2.3)."""
     check_shapes(raw_rewards_MN=raw_rewards_MN, gains_M=gains_M, biases_M=biases_M)
     return (gains_M[:, None] * raw_rewards_MN + biases_M[:, None]).mean(dim=0)
