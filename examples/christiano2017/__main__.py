@@ -10,10 +10,18 @@ import torch
 from examples.christiano2017.experiment import Settings, from_preferences
 from examples.christiano2017.person import Person
 from examples.christiano2017.study import LABELS, study, table, telling
+from preftune.records import BadInput
 
 
 def main(arguments: list[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
+    try:
+        _do(given)
+    except BadInput as problem:
+        raise SystemExit(str(problem)) from problem
+
+
+def _do(given: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     settings = replace(Settings(), iterations=given.iterations, test_episodes=given.test_episodes)
     if given.verb == "study":

@@ -1,7 +1,7 @@
 """One run: play → ask → fit the predictors → credit with their rewards → update the policy."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from examples.christiano2017.teacher import (
 from preftune.artifacts import derive_seed
 from preftune.maths.masked import whiten
 from preftune.maths.segments import preference_variance
+from preftune.records import BadInput
 from preftune.stats import select_queries, spearman
 
 
@@ -59,9 +60,6 @@ class Outcome:
     """Spearman's, between predicted and true rewards of the iteration's steps."""
     final_return: float
     """Without noise in the actions, on test episodes that are the same for all runs."""
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
 
 Show = Callable[[int, float, int], None]
@@ -108,10 +106,15 @@ def from_preferences(
     clips = clips_of(envs.play(agent.act), settings.clip)
     due = labels_due(settings.labels, settings.first_share, 0.0)
     known = ask(teacher, clips, random_pairs(len(clips), due, rng))
+    if not len(known):
+        raise BadInput(
+            f"There is no answer to any of the first {due} questions, so nothing to learn from.",
+            remedy="Ask for more labels.",
+        )
     ensemble.fit(known, settings.first_fit)
     asked = due
 
-    out = Outcome([], [], [], [], [], 0.0)
+    returns, labels, fits, agreement = [], [], [], []
     for iteration in range(settings.iterations):
         progress = iteration / settings.iterations
         rollout = envs.play(agent.act)
@@ -128,14 +131,19 @@ def from_preferences(
         rewards_BT = ensemble.rewards(rollout.features_BTF)
         agent.update(rollout, rewards_BT, progress)
 
-        out.returns.append(rollout.true_return)
-        out.labels.append(len(known))
-        out.train_losses.append(fit.train_loss)
-        out.held_out_losses.append(fit.held_out_loss)
-        out.rank_correlations.append(_agreement(rollout, rewards_BT))
-        show(iteration, out.returns[-1], len(known))
-    final = _test(settings, agent.act_best)
-    return Outcome(**{**vars(out), "final_return": final})
+        returns.append(rollout.true_return)
+        labels.append(len(known))
+        fits.append(fit)
+        agreement.append(_agreement(rollout, rewards_BT))
+        show(iteration, returns[-1], labels[-1])
+    return Outcome(
+        returns=returns,
+        labels=labels,
+        train_losses=[fit.train_loss for fit in fits],
+        held_out_losses=[fit.held_out_loss for fit in fits],
+        rank_correlations=agreement,
+        final_return=_test(settings, agent.act_best),
+    )
 
 
 def choose(

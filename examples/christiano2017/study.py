@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from examples.christiano2017.experiment import (
+    Outcome,
     Settings,
     Show,
     from_preferences,
@@ -52,14 +53,14 @@ def arms(settings: Settings, labels: Sequence[int] = LABELS) -> list[Arm]:
 def study(settings: Settings, seeds: Sequence[int], labels: Sequence[int], out: Path) -> Path:
     """Runs what ``out`` does not hold yet and writes ``summary.json`` and ``curves.svg`` there."""
     out.mkdir(parents=True, exist_ok=True)
-    found: dict[Arm, list[dict[str, list[float]]]] = {}
-    for arm in arms(settings, labels):
-        found[arm] = [_run(settings, arm, seed, out) for seed in seeds]
-    finals = {arm.name: [float(run["final_return"]) for run in found[arm]] for arm in found}  # type: ignore[arg-type]
+    found = {
+        arm: [_run(settings, arm, seed, out) for seed in seeds] for arm in arms(settings, labels)
+    }
+    finals = {arm.name: [run.final_return for run in runs] for arm, runs in found.items()}
     summary = summarise(finals, random_policy(settings))
     path = out / "summary.json"
     path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    curves = {arm.name: [run["returns"] for run in found[arm]] for arm in found}
+    curves = {arm.name: [run.returns for run in runs] for arm, runs in found.items()}
     picture(curves, settings.pendulums).savefig(out / "curves.svg", metadata={"Date": None})
     return path
 
@@ -134,7 +135,7 @@ def telling(name: str) -> Show:
     return show
 
 
-def _run(settings: Settings, arm: Arm, seed: int, out: Path) -> dict[str, list[float]]:
+def _run(settings: Settings, arm: Arm, seed: int, out: Path) -> Outcome:
     path = out / f"{arm.stem}-seed-{seed}.json"
     if not path.exists():
         show = telling(f"{arm.name}, seed {seed}")
@@ -143,8 +144,8 @@ def _run(settings: Settings, arm: Arm, seed: int, out: Path) -> dict[str, list[f
             outcome = from_preferences(chosen, seed, show=show)
         else:
             outcome = from_true_rewards(settings, seed, show)
-        path.write_text(json.dumps(outcome.as_json()) + "\n", encoding="utf-8")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+        path.write_text(json.dumps(asdict(outcome)) + "\n", encoding="utf-8")
+    return Outcome(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _interval(estimate: Estimate) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.algorithms import test_on_policy, test_ppo, test_reward_model, test_sft
-from tests.maths import test_advantages, test_kl, test_masked
+from tests.maths import test_advantages, test_kl, test_masked, test_segments
 from tests.maths.losses import test_ppo as losses
 from tests.models import test_networks
 from tests.rollouts import test_native
@@ -88,3 +88,10 @@ def warm_up(folder: str) -> None:
 def stops(folder: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         test_ppo.test_kl_to_the_rollout_policy_ends_the_epochs_not_the_run(Path(folder), patch)
+
+
+def segments(folder: str) -> None:
+    test_segments.test_a_return_is_a_sum_over_real_steps()
+    test_segments.test_losses_by_hand(1.0, 0.3453780)
+    test_segments.test_members_learn_from_their_own_sample_only()
+    test_segments.test_disagreement_is_about_the_winner_not_the_reward()

@@ -83,6 +83,16 @@ MUTANTS = [
            "return mean > recipe.epoch_kl_stop", "return False", "stops"),
     Mutant("the value may not be clipped", f"{MATHS}.losses.ppo",
            "zero = values_BT.new_zeros(())\n", "zero = values_BT\n", "masks"),
+    Mutant("a mean over the clip for the sum", f"{MATHS}.segments",
+           "rewards_MNT.new_zeros(())).sum(-1)", "rewards_MNT.new_zeros(())).mean(-1)",
+           "segments"),
+    Mutant("no lapse in the loss", f"{MATHS}.segments",
+           "sure = math.log1p(-lapse)", "sure = 0.0", "segments"),
+    Mutant("held-out comparisons train too", f"{MATHS}.segments",
+           "(weights_MN * losses_MN)", "losses_MN", "segments"),
+    Mutant("disagreement about rewards, not the winner", f"{MATHS}.segments",
+           "torch.sigmoid(first_returns_MN - second_returns_MN)",
+           "(first_returns_MN - second_returns_MN)", "segments"),
 ]  # fmt: skip
 
 

@@ -71,6 +71,8 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary[TRUE]["seeds"][0] == 5.0, "what is there is not run again"
 
+    with pytest.raises(SystemExit, match="no answer to any of the first 0 questions.*more labels"):
+        main(["run", "--labels", "1", *small[2:]])
     main(["run", *small, "--seed", "2"])
     said = capsys.readouterr().out.strip().rpartition(" ")[2]
     assert float(said) == round(run["final_return"])
