@@ -118,12 +118,12 @@ MISTAKES = {
     ),
     "greedy rollouts": (
         PPO_STAGE + "[stages.ppo.sampling]\ntemperature = 0",
-        "stages.ppo: sampling.temperature = 0 contradicts PPO, which learns from random responses. "
+        "stages.ppo: sampling.temperature = 0 contradicts learning from random responses. "
         "(r.toml, line 7) Set it above 0.",
     ),
     "top-p": (
         PPO_STAGE + "[stages.ppo.sampling]\n\ntop_p = 0.9",
-        "stages.ppo: sampling.top_p and sampling.top_k contradict PPO, whose ratio is between full "
+        "stages.ppo: sampling.top_p and sampling.top_k contradict a ratio between full "
         "distributions. (r.toml, line 8) Leave them out and lower sampling.temperature instead.",
     ),
     "warm-up without end": (

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from preftune.recipe.explain import Origin, both_kinds, explain, no_preset, not_toml
+from preftune.recipe.extend import extended
 from preftune.recipe.lines import is_json
 from preftune.recipe.presets import presets_of, with_preset
 from preftune.recipe.recipe import Recipe
@@ -45,7 +46,7 @@ def parse_recipe(
 ) -> Recipe:
     """The same from the text of a recipe: TOML, or the JSON of a resolved one."""
     written = _read(text, file)
-    raw = copy.deepcopy(written)
+    raw = extended(copy.deepcopy(written), Path(file) if file else None, _written)
     options: dict[tuple[str, ...], str] = {}
     for override in overrides:
         options[_override(raw, override)] = f"--set {override}"
@@ -70,6 +71,10 @@ def parse_recipe(
         return Recipe.model_validate(raw)
     except ValidationError as error:
         raise explain(error, origin) from None
+
+
+def _written(path: Path) -> dict[str, Any]:
+    return _read(path.read_text(encoding="utf-8-sig"), path)
 
 
 def _read(text: str, file: str | Path | None) -> dict[str, Any]:

@@ -178,7 +178,7 @@ class Critic(Section):
     """Optimizer of the value network."""
 
 
-class OnPolicyWithCritic(OnPolicy, Critic):
+class OnPolicyWithCritic(Critic, OnPolicy):
     """On-policy learning whose advantages come from a value network."""
 
     @model_validator(mode="after")

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
-from scipy.stats import hypergeom
+from scipy.special import expit, gammaln
 
 from preftune.records import BadInput
 from preftune.stats.clusters import Clusters, Floats, cluster_codes, column
@@ -90,5 +89,19 @@ def _inclusion(rank: NDArray[np.int64], size: int, by_chance: int, disputed: int
     lucky = by_chance / size
     if disputed == 0 or lucky == 1:
         return np.full(rank.size, lucky)
-    taken = hypergeom(size - 1, rank, by_chance)
-    return np.asarray(lucky + (1 - lucky) * taken.sf(rank - disputed), dtype=np.float64)
+    before, taken = rank[:, None], np.arange(by_chance + 1)
+    logs = (
+        _log_binomial(before, taken)
+        + _log_binomial(size - 1 - before, by_chance - taken)
+        - _log_binomial(np.array(size - 1), np.array(by_chance))
+    )
+    enough = np.where(taken > before - disputed, np.exp(logs), 0.0).sum(axis=1)
+    return np.asarray(lucky + (1 - lucky) * enough, dtype=np.float64)
+
+
+def _log_binomial(n: NDArray[np.int64], k: NDArray[np.int64]) -> Floats:
+    """log C(n, k), minus infinity where there is no such choice."""
+    possible = (k >= 0) & (k <= n)
+    inside = np.where(possible, k, 0)
+    logs = gammaln(n + 1) - gammaln(inside + 1) - gammaln(n - inside + 1)
+    return np.where(possible, logs, -np.inf)
