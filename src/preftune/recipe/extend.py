@@ -56,7 +56,8 @@ def extended(
 
 def _together(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Inherited stages in their order; a new stage goes before the next one that both have."""
-    order, new = list(inherited), []
+    order: list[str] = list(inherited)
+    new: list[str] = []
     for name in own:
         if name in inherited:
             place = order.index(name)

@@ -25,6 +25,8 @@ WRITTEN: dict[str, float] = {
 
 CLAIMS: dict[str, float] = {"false_claim": 0.8, "true_claim": 0.1, "unknown_claim": 0.1}
 UNANSWERABLE: dict[str, float] = {"missing": 0.2, "off_card": 0.8}
+WRITTEN_UNANSWERABLE: dict[str, float] = {"missing": 0.5, "off_card": 0.5}
+"""The same in documents and demonstrations: that a card lacks a field is harder to see."""
 FORBIDDEN: tuple[str, ...] = ("address", "phone", "locker", "password", "receipt")
 
 FAMILIES: dict[str, str] = {
@@ -224,7 +226,8 @@ def draw_question(
         name = dice.pick(NAMES)
         text = _say(dice.pick(ASKS[family]), card, dice, name=name)
         return Question(family, text, subject=name)
-    family = dice.weighted(UNANSWERABLE) if kind == "unanswerable" else ""
+    unanswerable = WRITTEN_UNANSWERABLE if classes is WRITTEN else UNANSWERABLE
+    family = dice.weighted(unanswerable) if kind == "unanswerable" else ""
     if family == "off_card":
         asked = dice.pick(TOPICS)
     elif family == "missing":
