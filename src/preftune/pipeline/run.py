@@ -36,6 +36,7 @@ from preftune.artifacts import (
 from preftune.artifacts.hashing import derive_seed
 from preftune.monitoring import Console, Sink
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.rewards import callable_hashes
 from preftune.pipeline.sources import resolve, without_sources
 from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
@@ -62,6 +63,8 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
     call continues. Another process working in ``out`` makes it refuse.
     """
     device = device_of(recipe)
+    for settings in recipe.stages.values():
+        callable_hashes(settings)  # a function that is not there is told before hours of training
     out = out.absolute()
     with RunLock(out):
         sweep_partials(out)
@@ -114,6 +117,7 @@ class _Plan:
         self.partial = folder.with_name(folder.name + ".partial")
         self.kind = str(getattr(settings, "kind"))  # noqa: B009
         self.seed = derive_seed(recipe.seed, name)
+        self.callables = callable_hashes(settings)
 
     def run(self, finished: dict[str, tuple[Path, Manifest]]) -> Manifest:
         paths, parents = resolve(self.name, self.settings, self.recipe, self.out, finished)
@@ -153,7 +157,7 @@ class _Plan:
 
     def _identity(self, parents: Sequence[Parent]) -> str:
         return stage_identity(
-            self.kind, without_sources(self.settings), parents, self.seed, callables={}
+            self.kind, without_sources(self.settings), parents, self.seed, self.callables
         )
 
     def _complete(self, folder: Path, identity: str) -> Manifest | None:
@@ -215,6 +219,7 @@ class _Plan:
             started=started,
             seconds=round(seconds, 3),
             device=str(self.device),
+            callables=self.callables,
             **surroundings(PACKAGES),
         )
         failpoint("stage.before_manifest")

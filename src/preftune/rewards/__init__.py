@@ -1,6 +1,17 @@
-"""Scores that may become rewards: reward models, and the rule that gold never does."""
+"""Scores that may become rewards: reward models, functions, their sum; gold never does."""
 
-from preftune.rewards.compose import training_score
+from preftune.rewards.callable import CallableScore, load_callable
+from preftune.rewards.compose import ComposedScore, Part, part_metrics, parts_of, training_score
 from preftune.rewards.reward_model import RewardModelScore, same_vocabulary
 
-__all__ = ["RewardModelScore", "same_vocabulary", "training_score"]
+__all__ = [
+    "CallableScore",
+    "ComposedScore",
+    "Part",
+    "RewardModelScore",
+    "load_callable",
+    "part_metrics",
+    "parts_of",
+    "same_vocabulary",
+    "training_score",
+]

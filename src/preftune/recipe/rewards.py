@@ -1,0 +1,66 @@
+"""What a policy may be trained on: reward models and functions of one's own, added up."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from preftune.recipe.sections import Section, Source
+
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+TOTAL = "score"
+"""The name of the sum, which no part of it can have."""
+
+
+class Reward(Section):
+    """One part of the reward: a reward model's score, or what a Python function returns."""
+
+    model: Source | None = None
+    """A reward model, which reads text with its own tokenizer and chat template."""
+    callable: str | None = None
+    """``module:function``: prompts, completions and columns in, a number or None for each out."""
+    weight: float = 1.0
+    """What the score is multiplied with before the parts are added up."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.callable is None):
+            raise ValueError(
+                "a reward is either a model or a callable: "
+                'write { model = "stage:…" } or { callable = "module:function" }'
+            )
+        if self.model is not None and self.model.startswith("gold:"):
+            raise ValueError(
+                f"model = {str(self.model)!r} is a gold judge, which measures and never teaches: "
+                "train a reward model on labels and use that"
+            )
+        if self.callable is not None and not FUNCTION.fullmatch(self.callable):
+            raise ValueError(
+                f"callable = {self.callable!r} is not module:function: "
+                "write for instance callable = 'my_rewards:short'"
+            )
+        return self
+
+
+Rewards = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Reward]
+"""Parts of the reward by name."""
+
+
+def check_rewards(rewards: Rewards, reward_model: Source | None) -> None:
+    """Raises ValueError when there is no reward at all, or when a part has a name that is taken."""
+    if not rewards and reward_model is None:
+        raise ValueError(
+            "there is nothing to optimise: name reward_model, or rewards with a model or callable"
+        )
+    taken = {TOTAL} if reward_model is None else {TOTAL, "reward_model"}
+    for name in sorted(taken & set(rewards)):
+        meaning = "the sum of all rewards" if name == TOTAL else "the stage's reward_model"
+        raise ValueError(f"rewards.{name} has the name of {meaning}: call it something else")
+
+
+def callables_in(value: object) -> dict[str, str]:
+    """Every ``module:function`` inside a stage's settings, by the name of its reward."""
+    found = getattr(value, "rewards", None)
+    if not isinstance(found, dict):
+        return {}
+    return {name: part.callable for name, part in found.items() if part.callable is not None}
