@@ -1,12 +1,18 @@
 """Best of n against counting every subset, order statistics and exact KL."""
 
-from itertools import combinations
+from itertools import combinations, product
 from math import comb, log
 
 import numpy as np
 import pytest
 
-from preftune.evaluation import best_of_n, best_of_n_kl, best_of_n_weights
+from preftune.evaluation import (
+    best_of_n,
+    best_of_n_kl,
+    best_of_n_policy,
+    best_of_n_policy_kl,
+    best_of_n_weights,
+)
 from preftune.records import BadInput
 from preftune.stats import mean_estimate
 
@@ -77,12 +83,8 @@ def test_a_proxy_of_noise_gains_nothing() -> None:
     assert found.low < 0 < found.high
 
 
-def _exact_kl(chances: np.ndarray, n: int) -> float:
-    """KL of best-of-n over completions with distinct scores in ascending order."""
-    below = np.cumsum(chances)
-    best = below**n - (below - chances) ** n
-    seen = best > 0
-    return float(np.sum(best[seen] * np.log(best[seen] / chances[seen])))
+FOUR = np.array([0.4, 0.3, 0.2, 0.1])
+RISING = np.array([0.0, 1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -90,10 +92,49 @@ def _exact_kl(chances: np.ndarray, n: int) -> float:
     [(2, 0.157199, 0.193147), (8, 1.124108, 1.204442), (64, 2.292639, 3.174508)],
 )
 def test_kl_is_an_upper_bound_on_discrete_policies(n: int, exact: float, bound: float) -> None:
-    assert _exact_kl(np.array([0.4, 0.3, 0.2, 0.1]), n) == pytest.approx(exact, abs=1e-6)
+    assert best_of_n_policy_kl(FOUR, RISING, n) == pytest.approx(exact, abs=1e-6)
     assert best_of_n_kl(n) == pytest.approx(bound, abs=1e-6)
     # With ever finer chances the policy becomes continuous and the bound exact.
-    assert _exact_kl(np.full(2000, 1 / 2000), n) == pytest.approx(bound, abs=0.02)
+    fine = best_of_n_policy_kl(np.full(2000, 1 / 2000), np.arange(2000), n)
+    assert fine == pytest.approx(bound, abs=0.02)
+
+
+def test_kl_ends_where_only_the_best_is_left() -> None:
+    """log 10: the best completion has chance 1/10."""
+    assert best_of_n_policy_kl(FOUR, RISING, 10_000) == pytest.approx(log(10), abs=1e-9)
+
+
+def test_the_policy_is_the_maximum_s_distribution() -> None:
+    """F = .4, .7, .9, 1, so best of 2 has .16, .49 − .16, .81 − .49, 1 − .81."""
+    assert best_of_n_policy(FOUR, RISING, 2) == pytest.approx([0.16, 0.33, 0.32, 0.19])
+    shuffled = [2, 0, 3, 1]
+    assert best_of_n_policy(FOUR[shuffled], RISING[shuffled], 2) == pytest.approx(
+        [0.32, 0.16, 0.19, 0.33]
+    )
+    assert best_of_n_policy(FOUR, RISING, 1) == pytest.approx(FOUR)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_equal_scores_share_as_the_policy_has_them(n: int) -> None:
+    """Against all n-tuples, a tie going to each of the tied draws with equal chance."""
+    scores, expected = np.array([1.0, 0.0, 1.0, 0.0]), np.zeros(4)
+    for drawn in product(range(4), repeat=n):
+        top = [k for k in drawn if scores[k] == max(scores[k] for k in drawn)]
+        for k in top:
+            expected[k] += np.prod(FOUR[list(drawn)]) / len(top)
+    assert best_of_n_policy(FOUR, scores, n) == pytest.approx(expected)
+
+
+def test_completions_without_chance_stay_without() -> None:
+    best = best_of_n_policy([0.5, 0.0, 0.5], [0.0, 1.0, 2.0], 4)
+    assert best == pytest.approx([1 / 16, 0.0, 15 / 16])
+    assert best_of_n_policy_kl([0.5, 0.0, 0.5], [0.0, 1.0, 2.0], 1) == 0.0
+
+
+@pytest.mark.parametrize("n", [1, 4, 16])
+def test_uniform_scores_reach_n_over_n_plus_one(n: int) -> None:
+    scores = np.random.default_rng(n).random(size=(400, 128))
+    assert best_of_n(scores, scores, n).value == pytest.approx(n / (n + 1), abs=0.01)
 
 
 def test_kl_of_one_is_nothing() -> None:
@@ -110,5 +151,9 @@ def test_bad_input() -> None:
         best_of_n([[1, 2, 3]], [[1, 2]], 1)
     with pytest.raises(BadInput, match="prompts by samples"):
         best_of_n([1, 2, 3], [1, 2, 3], 1)
+    with pytest.raises(BadInput, match="add up to 1"):
+        best_of_n_policy([0.5, 0.4], [0, 1], 2)
+    with pytest.raises(BadInput, match="Best of 0 is not a policy"):
+        best_of_n_policy([1.0], [0], 0)
     with pytest.raises(BadInput, match="finite"):
         best_of_n([[1, float("nan")]], [[1, 2]], 1)

@@ -49,6 +49,25 @@ def chat(
             show_default=False,
         ),
     ] = None,
+    best_of: Annotated[
+        int,
+        typer.Option("--best-of", min=1, metavar="N", help="Answer with the best of N."),
+    ] = 1,
+    reward_model: Annotated[
+        str | None,
+        typer.Option(
+            "--reward-model", metavar="MODEL", help="Says which is best.", show_default=False
+        ),
+    ] = None,
+    value_guidance: Annotated[
+        float | None,
+        typer.Option(
+            "--value-guidance",
+            min=0.0,
+            help="How much a model's value heads guide it; its own number if not given.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampling.")] = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -57,18 +76,19 @@ def chat(
 
     With a chat template the turns go through it; without one the model continues the text. A line
     that ends in a backslash goes on in the next; the line /new starts again. With --prompt it
-    answers once and ends.
+    answers once and ends. With --best-of and --reward-model it draws N answers and says the best.
     """
     if as_json and prompt is None:
         raise BadInput("--json needs --prompt here.", remedy='Add --prompt "…".')
     require_train("chat")
-    from preftune.pipeline.conversation import open_conversation
+    from preftune.pipeline.conversation import Wishes, open_conversation
 
     sampling = Sampling(max_new_tokens or LONGEST, temperature, top_p, seed=seed)
-    talk = open_conversation(model, sampling, system=system, device=device)
+    wishes = Wishes(best_of, reward_model, value_guidance)
+    talk = open_conversation(model, sampling, system=system, device=device, wishes=wishes)
     if max_new_tokens is None:
         longest = min(LONGEST, talk.renderer.context // 2)
-        talk.sampling = replace(sampling, max_new_tokens=longest)
+        talk.sampling = replace(talk.sampling, max_new_tokens=longest)
     if prompt is None:
         converse(talk)
         return None
@@ -88,6 +108,8 @@ def answered(talk: "Conversation", model: str, prompt: str) -> Reply:
         "tokens": talk.tokens,
         "stop_reason": talk.stop_reason,
     }
+    if talk.picker is not None:
+        payload |= {"best_of": talk.picker.n, "score": talk.score}
     return Reply(payload, show_nothing)
 
 

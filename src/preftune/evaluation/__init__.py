@@ -8,8 +8,14 @@ from preftune.evaluation.baselines import (
     tfidf_correct,
     tfidf_length_correct,
 )
-from preftune.evaluation.best_of_n import best_of_n, best_of_n_kl, best_of_n_weights
-from preftune.evaluation.divergence import kl_to_reference
+from preftune.evaluation.best_of_n import (
+    best_of_n,
+    best_of_n_kl,
+    best_of_n_policy,
+    best_of_n_policy_kl,
+    best_of_n_weights,
+)
+from preftune.evaluation.divergence import kl_to_reference, sampled_kl
 from preftune.evaluation.overoptimization import (
     Overoptimization,
     best_of_n_curve,
@@ -35,6 +41,8 @@ __all__ = [
     "best_of_n",
     "best_of_n_curve",
     "best_of_n_kl",
+    "best_of_n_policy",
+    "best_of_n_policy_kl",
     "best_of_n_weights",
     "compare_policies",
     "compare_scores",
@@ -47,6 +55,7 @@ __all__ = [
     "pool_probability",
     "reinforcement_curve",
     "reward_accuracy",
+    "sampled_kl",
     "slices",
     "tfidf_correct",
     "tfidf_length_correct",

@@ -60,6 +60,40 @@ def best_of_n_kl(n: int) -> float:
     return log(n) - (n - 1) / n
 
 
+def best_of_n_policy(chances: ArrayLike, scores: ArrayLike, n: int) -> Floats:
+    """P(the best of n is k) for a policy over finitely many completions, exactly.
+
+    With F(s) the chance of a score of at most s, the best of n has a score of s with chance
+    F(s)^n − F(s−)^n (order statistics); completions of equal score share it as the policy has
+    them, since which of them is picked is left to chance.
+    """
+    policy, order = _policy(chances, n), np.asarray(scores, dtype=np.float64)
+    _, levels = np.unique(order, return_inverse=True)
+    mass = np.bincount(levels, weights=policy)
+    above = np.minimum(np.cumsum(mass), 1.0)
+    below = np.concatenate([[0.0], above[:-1]])
+    level_chances = above**n - below**n
+    share = np.divide(policy, mass[levels], out=np.zeros_like(policy), where=policy > 0)
+    best: Floats = level_chances[levels] * share
+    return best
+
+
+def best_of_n_policy_kl(chances: ArrayLike, scores: ArrayLike, n: int) -> float:
+    """KL of that best-of-n policy from ``chances`` in nats, exactly: at most the bound above."""
+    policy, best = _policy(chances, n), best_of_n_policy(chances, scores, n)
+    seen = best > 0
+    return float(np.sum(best[seen] * np.log(best[seen] / policy[seen])))
+
+
+def _policy(chances: ArrayLike, n: int) -> Floats:
+    policy = np.asarray(chances, dtype=np.float64)
+    if n < 1:
+        raise BadInput(f"Best of {n} is not a policy; n is at least 1.")
+    if policy.ndim != 1 or bool((policy < 0).any()) or abs(float(policy.sum()) - 1) > 1e-9:
+        raise BadInput("A policy is a list of chances that add up to 1.")
+    return policy
+
+
 def _scores(scores: ArrayLike) -> Floats:
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:

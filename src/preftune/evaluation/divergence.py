@@ -42,3 +42,27 @@ def kl_to_reference(
                 )
             )
     return mean_estimate(kls, [c.prompt.id for c in completions])
+
+
+@torch.no_grad()
+def sampled_kl(
+    reference: PreTrainedModel,
+    completions: Sequence[Completion],
+    *,
+    pad_id: int,
+    temperature: float,
+    micro_batch_tokens: int = 8192,
+) -> Estimate:
+    """The same for what was really sampled from: the completions' own log-probabilities count.
+
+    With guided decoding, top-k or top-p that is another distribution than the policy's.
+    """
+    rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
+    kls = [sum(completion.logprobs) for completion in completions]
+    for indices in micro_batches([len(row) for row in rows], micro_batch_tokens):
+        batch = collate([rows[i] for i in indices], pad_id, reference.device)
+        logprobs = response_logprobs(reference, batch, temperature)
+        kept = torch.where(batch.action_mask_BT, logprobs, logprobs.new_zeros(()))
+        for index, total in zip(indices, kept.double().sum(-1).tolist(), strict=True):
+            kls[index] -= total
+    return mean_estimate(kls, [c.prompt.id for c in completions])

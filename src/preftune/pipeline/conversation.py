@@ -9,11 +9,23 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.artifacts import derive_seed
-from preftune.models import Renderer, Row, collate, load_policy, load_tokenizer, renderer_for
-from preftune.pipeline.measure import torch_device
+from preftune.models import (
+    GUIDANCE,
+    Renderer,
+    Row,
+    ValueHeads,
+    collate,
+    load_policy,
+    load_tokenizer,
+    load_value_heads,
+    renderer_for,
+)
+from preftune.pipeline.measure import open_score, torch_device
 from preftune.pipeline.origins import model_folder
-from preftune.records import BadInput, Message, Sampling, Text
+from preftune.records import BadInput, Message, Prompt, Sampling, Score, Text
+from preftune.rollouts import BestOf, NativeEngine
 from preftune.rollouts.cache import generation_cache
+from preftune.rollouts.guiding import Reader
 from preftune.rollouts.sampling import draw
 
 UNFINISHED = "\ufffd"
@@ -25,7 +37,7 @@ class Conversation:
     """A policy and what has been said. ``turns`` alternate user and assistant after ``system``.
 
     With a chat template the turns go through it; without one they are joined by line ends and the
-    model continues the text.
+    model continues the text. With a ``picker`` every answer is the best of several.
     """
 
     policy: PreTrainedModel
@@ -35,13 +47,18 @@ class Conversation:
     turns: tuple[Message, ...] = ()
     stop_reason: str = ""
     tokens: int = 0
+    value_heads: ValueHeads | None = None
+    picker: "Picker | None" = None
+    score: float | None = None
+    """What the picker's reward model gave the last answer."""
 
     def say(self, text: str) -> Iterator[str]:
         """Adds the user's turn and yields the answer piece by piece; then it is a turn too."""
         asked = (*self.turns, Message("user", text))
         sampling = replace(self.sampling, seed=derive_seed(self.sampling.seed, len(self.turns)))
         pieces: list[str] = []
-        for piece in self._stream(self._prompt_ids(asked), sampling):
+        answer = self._stream if self.picker is None else self._picked
+        for piece in answer(asked, sampling):
             pieces.append(piece)
             yield piece
         self.turns = (*asked, Message("assistant", "".join(pieces)))
@@ -50,7 +67,9 @@ class Conversation:
         """Starts the conversation again."""
         self.turns = ()
 
-    def _prompt_ids(self, turns: tuple[Message, ...]) -> tuple[int, ...]:
+    @property
+    def _room(self) -> int:
+        """The longest prompt. Raises :class:`BadInput` when there is no room for one."""
         room = self.renderer.context - self.sampling.max_new_tokens
         if room < 1:
             raise BadInput(
@@ -58,7 +77,7 @@ class Conversation:
                 "prompt.",
                 remedy="Lower --max-new-tokens.",
             )
-        return self.renderer.prompt_ids(self._text(turns))[-room:]
+        return room
 
     def _text(self, turns: tuple[Message, ...]) -> Text:
         if self.renderer.tokenizer.chat_template is not None:
@@ -67,9 +86,22 @@ class Conversation:
         parts = [] if self.system is None else [self.system]
         return "\n".join([*parts, *(turn.content for turn in turns)])
 
+    def _picked(self, turns: tuple[Message, ...], sampling: Sampling) -> Iterator[str]:
+        """The best of several answers, in one piece."""
+        assert self.picker is not None
+        engine = NativeEngine(
+            self.policy, self.renderer, "", longest_prompt=self._room, value_heads=self.value_heads
+        )
+        best_of = BestOf(engine, self.picker.score, self.picker.n)
+        ((completion, self.score),) = best_of.pick([Prompt(self._text(turns))], sampling)
+        self.tokens, self.stop_reason = len(completion.token_ids), str(completion.stop_reason)
+        yield completion.text
+
     @torch.no_grad()
-    def _stream(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Iterator[str]:
+    def _stream(self, turns: tuple[Message, ...], sampling: Sampling) -> Iterator[str]:
+        prompt_ids = self.renderer.prompt_ids(self._text(turns))[-self._room :]
         tokenizer, device = self.renderer.tokenizer, self.policy.device
+        reader = Reader(self.policy, self.value_heads)
         batch = collate([Row(prompt_ids, ())], 0, device)
         cache = generation_cache(self.policy.config, len(prompt_ids) + sampling.max_new_tokens)
         stream = np.random.default_rng([derive_seed(sampling.seed, "tokens"), 0])
@@ -79,13 +111,9 @@ class Conversation:
         said = ""
         self.stop_reason = "length"
         for uniform in uniforms:
-            logits = self.policy(
-                input_ids=inputs,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
+            logits = reader.next_logits(
+                sampling, input_ids=inputs, position_ids=positions, past_key_values=cache
+            )
             tokens, _ = draw(logits, torch.tensor([uniform], device=device), sampling)
             written.append(int(tokens))
             self.tokens = len(written)
@@ -101,11 +129,62 @@ class Conversation:
         yield str(tokenizer.decode(written, skip_special_tokens=True))[len(said) :]
 
 
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """How many answers are drawn, and what says which of them is best."""
+
+    score: Score
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How answers are made beyond sampling: the best of n by a reward model, guided by values.
+
+    ``value_guidance`` None is the model's own β, 0 off.
+    """
+
+    best_of: int = 1
+    reward_model: str | None = None
+    value_guidance: float | None = None
+
+
 def open_conversation(
-    model: str | Path, sampling: Sampling, *, system: str | None = None, device: str = "auto"
+    model: str | Path,
+    sampling: Sampling,
+    *,
+    system: str | None = None,
+    device: str = "auto",
+    wishes: Wishes = Wishes(),  # noqa: B008
 ) -> Conversation:
     """A conversation with a policy's folder, a stage's folder, or ``hub:NAME``."""
     folder = model_folder(model)
     policy = load_policy(folder, torch_device(device))
     tokenizer = load_tokenizer(str(folder).removeprefix("hub:"))
-    return Conversation(policy, renderer_for(policy, tokenizer, folder), sampling, system)
+    heads = load_value_heads(folder, policy)
+    strength = wishes.value_guidance
+    if strength is None:
+        strength = 0.0 if heads is None else float(getattr(policy.config, GUIDANCE, 0.0))
+    return Conversation(
+        policy,
+        renderer_for(policy, tokenizer, folder),
+        replace(sampling, value_guidance=strength),
+        system,
+        value_heads=heads,
+        picker=_picker(wishes, policy.device),
+    )
+
+
+def _picker(wishes: Wishes, device: torch.device) -> Picker | None:
+    if wishes.best_of == 1 and wishes.reward_model is None:
+        return None
+    if wishes.reward_model is None:
+        raise BadInput(
+            f"The best of {wishes.best_of} answers needs someone who says which that is.",
+            remedy="Add --reward-model with a reward model's folder.",
+        )
+    if wishes.best_of == 1:
+        raise BadInput(
+            "One answer leaves a reward model nothing to choose from.", remedy="Add --best-of 4."
+        )
+    return Picker(open_score(wishes.reward_model, device), wishes.best_of)

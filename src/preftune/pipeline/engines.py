@@ -3,7 +3,14 @@
 from typing import Any
 
 from preftune.algorithms.on_policy import stop_ids
-from preftune.models import load_policy, load_reward_model, load_tokenizer, renderer_for
+from preftune.models import (
+    GUIDANCE,
+    load_policy,
+    load_reward_model,
+    load_tokenizer,
+    load_value_heads,
+    renderer_for,
+)
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.sources import GOLD
 from preftune.recipe import SamplingSettings
@@ -22,6 +29,16 @@ def open_engine(context: StageContext[Any], role: str, sampling: SamplingSetting
     return NativeEngine(policy, renderer, version, batch_size=sampling.batch_size)
 
 
+def open_guided(context: StageContext[Any], role: str, sampling: SamplingSettings) -> NativeEngine:
+    """The same with the value heads beside the model, where it has some.
+
+    For stages that sample and do not train: a policy that learns from its samples is unguided.
+    """
+    engine = open_engine(context, role, sampling)
+    engine.value_heads = load_value_heads(context.inputs[role], engine.policy)
+    return engine
+
+
 def sampling_of(settings: SamplingSettings, engine: NativeEngine, seed: int) -> Sampling:
     """A recipe's sampling settings for this engine's tokenizer."""
     return Sampling(
@@ -31,7 +48,16 @@ def sampling_of(settings: SamplingSettings, engine: NativeEngine, seed: int) -> 
         top_k=settings.top_k,
         stop_token_ids=stop_ids(engine.renderer.tokenizer, settings.stop),
         seed=seed,
+        value_guidance=guidance_of(settings.value_guidance, engine),
     )
+
+
+def guidance_of(asked: float | None, engine: NativeEngine) -> float:
+    """β as asked for; else the model's own where the engine has its value heads, 0 where not."""
+    if asked is not None:
+        return asked
+    own = getattr(engine.policy.config, GUIDANCE, 0.0)
+    return float(own) if engine.value_heads is not None else 0.0
 
 
 def open_reward_model(context: StageContext[Any], role: str) -> RewardModelScore:

@@ -21,10 +21,17 @@ from preftune.evaluation import (
     paired_accuracy,
     policy_report,
     reward_accuracy,
+    sampled_kl,
 )
-from preftune.models import load_policy, load_reward_model, load_tokenizer, renderer_for
+from preftune.models import (
+    load_policy,
+    load_reward_model,
+    load_tokenizer,
+    load_value_heads,
+    renderer_for,
+)
 from preftune.monitoring import Console
-from preftune.pipeline.engines import as_completion
+from preftune.pipeline.engines import as_completion, guidance_of
 from preftune.pipeline.origins import model_folder, training_rows
 from preftune.pipeline.sources import GOLD
 from preftune.records import BadInput, Comparison, Completion, Prompt, Sampling, Score
@@ -47,6 +54,8 @@ class Drawing:
     seed: int = 0
     batch_size: int = 256
     device: str = "auto"
+    value_guidance: float | None = None
+    """β for models with value heads; their own if None, 0 is off."""
 
 
 def evaluate_reward_model(
@@ -67,7 +76,7 @@ def evaluate_reward_model(
     folder = model_folder(model)
     loaded = load(Comparison, data, skip_bad=skip_bad)
     comparisons = loaded.records
-    score = _reward_model(folder, torch_device(device))
+    score = open_score(folder, torch_device(device))
     train, train_from, reason = training_rows(folder, baseline_train)
     texts = [as_completion(c.prompt, c.chosen) for c in comparisons]
     texts += [as_completion(c.prompt, c.rejected) for c in comparisons]
@@ -151,7 +160,7 @@ def evaluate_policy(
     if reference is not None and drawing.temperature == 0:
         reason = "Greedy responses are no sample: KL needs a temperature above 0."
     elif reference is not None:
-        kl = _kl(engine, reference, written, drawing.temperature).as_json()
+        kl = _kl(engine, reference, written, drawing).as_json()
     return found | {
         "policy": str(policy),
         "judge": None if judge is None else str(judge),
@@ -181,10 +190,12 @@ def _judge(judge: str | Path, device: torch.device) -> tuple[Score, str, float]:
     if str(judge).startswith(GOLD):
         name = str(judge).removeprefix(GOLD)
         return gold_judge(name), "gold", world(name).tie_width
-    return _reward_model(model_folder(judge), device), "score", 0.0
+    return open_score(judge, device), "score", 0.0
 
 
-def _reward_model(folder: str | Path, device: torch.device) -> RewardModelScore:
+def open_score(source: str | Path, device: torch.device) -> RewardModelScore:
+    """A reward model's or stage's folder, or ``hub:NAME``, as a score of texts."""
+    folder = model_folder(source)
     model = load_reward_model(folder, device)
     renderer = renderer_for(model, load_tokenizer(_plain_name(folder)), folder)
     return RewardModelScore(model, renderer, same_ids=False)
@@ -196,7 +207,8 @@ def _engine(policy: str | Path, device: torch.device, drawing: Drawing) -> Nativ
     renderer = renderer_for(model, load_tokenizer(_plain_name(folder)), folder)
     here = Path(folder).is_dir()
     version = hash_path(folder)[:16] if here else str(folder)
-    return NativeEngine(model, renderer, version, batch_size=drawing.batch_size)
+    heads = load_value_heads(folder, model)
+    return NativeEngine(model, renderer, version, batch_size=drawing.batch_size, value_heads=heads)
 
 
 def _plain_name(folder: str | Path) -> str:
@@ -215,6 +227,7 @@ def _write(
                 max_new_tokens=drawing.max_new_tokens,
                 temperature=drawing.temperature,
                 seed=derive_seed(drawing.seed, who, start),
+                value_guidance=guidance_of(drawing.value_guidance, engine),
             )
             written += engine(part, sampling)
             bar.advance(len(part))
@@ -232,7 +245,7 @@ def _scored(score: RewardModelScore, texts: Sequence[Completion], console: Conso
 
 
 def _kl(
-    engine: NativeEngine, reference: str | Path, written: Sequence[Completion], temperature: float
+    engine: NativeEngine, reference: str | Path, written: Sequence[Completion], drawing: Drawing
 ) -> Any:
     folder = model_folder(reference)
     device = engine.policy.device
@@ -245,4 +258,7 @@ def _kl(
             remedy="Name the model the policy was trained from.",
         )
     pad_id = int(engine.renderer.tokenizer.pad_token_id)
+    temperature = drawing.temperature
+    if guidance_of(drawing.value_guidance, engine) > 0:
+        return sampled_kl(other, written, pad_id=pad_id, temperature=temperature)
     return kl_to_reference(engine.policy, other, written, pad_id=pad_id, temperature=temperature)

@@ -64,6 +64,8 @@ class CandidatePolicy(Section):
     """Sampling temperatures, taken in turn."""
     samples: int = Field(default=2, ge=1)
     """Completions for each prompt, spread over the temperatures."""
+    best_of: int = Field(default=1, ge=1)
+    """Each completion is the best of this many by the stage's ``reward_model``."""
 
 
 class Candidates(Section):
@@ -74,6 +76,8 @@ class Candidates(Section):
     """Named policies."""
     prompts: Source
     """Prompts to answer."""
+    reward_model: Source | None = None
+    """What picks where a policy has ``best_of``."""
     limit: int | None = Field(default=None, ge=1)
     """Use this many prompts at most."""
     sampling: SamplingSettings = SamplingSettings()
@@ -83,6 +87,28 @@ class Candidates(Section):
     def _two_at_least(self) -> Self:
         if sum(policy.samples for policy in self.policies.values()) < 2:
             raise ValueError("candidates needs two samples a prompt to compare: raise samples")
+        return self
+
+    @model_validator(mode="after")
+    def _best_of_has_a_picker(self) -> Self:
+        picking = [name for name, policy in self.policies.items() if policy.best_of > 1]
+        if picking and self.reward_model is None:
+            raise ValueError(
+                f"policies.{picking[0]}.best_of picks by a reward model: name reward_model"
+            )
+        if self.reward_model is not None and self.reward_model.startswith("gold:"):
+            raise ValueError(
+                "reward_model is a gold judge, which measures and never picks what is learned "
+                "from: name a reward model"
+            )
+        if self.reward_model is not None and not picking:
+            raise ValueError("reward_model picks nothing: give a policy best_of = 2 or more")
+        for name in picking:
+            if 0 in self.policies[name].temperatures:
+                raise ValueError(
+                    f"policies.{name}.temperatures has 0, whose best_of responses are all the "
+                    "same: raise it"
+                )
         return self
 
 

@@ -112,6 +112,8 @@ class SamplingSettings(Section):
     """This many most likely tokens; 0 is off."""
     stop: tuple[str, ...] = ()
     """Texts, each one token of the tokenizer, that end a completion besides end-of-sequence."""
+    value_guidance: float | None = Field(default=None, ge=0)
+    """β of log π + β (Q − V), for models with value heads; their own β if not said, 0 is off."""
     batch_size: int = Field(default=256, ge=1)
     """Prompts generated together."""
 

@@ -12,7 +12,8 @@ class Sampling:
     """How to draw completions.
 
     ``temperature`` 0 is greedy. ``top_p`` 1 and ``top_k`` 0 mean off. ``stop_token_ids`` end a
-    completion besides the model's own end-of-sequence token. The same ``seed`` with the same
+    completion besides the model's own end-of-sequence token. ``value_guidance`` is β of
+    log π + β (Q − V) for a model with value heads; 0 is off. The same ``seed`` with the same
     prompts and weights gives the same tokens.
     """
 
@@ -22,6 +23,7 @@ class Sampling:
     top_k: int = 0
     stop_token_ids: tuple[int, ...] = ()
     seed: int = 0
+    value_guidance: float = 0.0
 
 
 Axes = Mapping[str, float]

@@ -1,5 +1,6 @@
 """Engines that turn prompts into completions with the current weights."""
 
+from preftune.rollouts.best_of import BestOf, Picked
 from preftune.rollouts.native import NativeEngine
 
-__all__ = ["NativeEngine"]
+__all__ = ["BestOf", "NativeEngine", "Picked"]

@@ -14,10 +14,11 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 from preftune.artifacts import derive_seed
-from preftune.models import Renderer, Row, collate
+from preftune.models import Renderer, Row, ValueHeads, collate
 from preftune.monitoring import Console
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts.cache import generation_cache
+from preftune.rollouts.guiding import Reader
 from preftune.rollouts.sampling import draw
 
 SHRINK = 0.875
@@ -30,7 +31,7 @@ class NativeEngine:
 
     ``version`` names the weights now in ``policy``; the owner sets it after an update. Prompts
     longer than ``longest_prompt`` tokens, or than the context leaves room for, lose their start
-    (or are refused: ``too_long = "fail"``).
+    (or are refused: ``too_long = "fail"``). ``value_heads`` are needed for value guidance only.
     """
 
     policy: PreTrainedModel
@@ -40,6 +41,7 @@ class NativeEngine:
     longest_prompt: int | None = None
     too_long: str = "truncate_prompt_left"
     console: Console | None = None
+    value_heads: ValueHeads | None = None
 
     def __call__(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order. Same seed, prompts and weights: same tokens.
@@ -56,7 +58,8 @@ class NativeEngine:
         for start in range(0, len(order), self.batch_size):
             group = order[start : start + self.batch_size]
             uniforms = _uniforms(sampling, group)
-            tokens = _generate(self.policy, [ids[i] for i in group], uniforms, stops, sampling)
+            reader = Reader(self.policy, self.value_heads)
+            tokens = _generate(reader, [ids[i] for i in group], uniforms, stops, sampling)
             for index, (written, logprobs) in zip(group, tokens, strict=True):
                 done[index] = self._completion(prompts[index], ids[index], written, logprobs, stops)
         return [done[index] for index in range(len(prompts))]
@@ -103,14 +106,14 @@ class _Writing:
 
 @torch.no_grad()
 def _generate(
-    policy: PreTrainedModel,
+    reader: Reader,
     prompts: Sequence[tuple[int, ...]],
     uniforms_BT: np.ndarray,
     stops: set[int],
     sampling: Sampling,
 ) -> list[tuple[list[int], list[float]]]:
     """Tokens and their log-probabilities for each prompt, the stop token included."""
-    device: torch.device = policy.device
+    policy, device = reader.policy, reader.policy.device
     batch = collate([Row(ids, ()) for ids in prompts], 0, device)
     width = batch.input_ids_BS.shape[1]
     state = _Writing(
@@ -124,14 +127,13 @@ def _generate(
     inputs, positions = batch.input_ids_BS, batch.position_ids_BS
     live = np.ones(len(prompts), dtype=bool)
     for t in range(sampling.max_new_tokens):
-        logits = policy(
+        logits = reader.next_logits(
+            sampling,
             input_ids=inputs,
             attention_mask=state.mask_BS,
             position_ids=positions,
             past_key_values=state.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        )
         uniforms = torch.from_numpy(uniforms_BT[state.places, t]).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
         live &= _write(state, live, tokens, logprobs, stops)

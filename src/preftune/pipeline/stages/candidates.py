@@ -6,9 +6,11 @@ from typing import Any
 
 from preftune.data import load_prompts, to_row, write_rows
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.engines import open_guided, open_reward_model, sampling_of
 from preftune.recipe import Candidates
-from preftune.records import Completion, Prompt
+from preftune.records import Completion, Generate, Prompt
+from preftune.rewards import training_score
+from preftune.rollouts import BestOf
 
 
 def run(context: StageContext[Candidates]) -> StageOutcome:
@@ -33,13 +35,21 @@ def _samples(
     """A candidate for every prompt, ``samples`` times from each policy."""
     settings = context.settings
     for name, policy in settings.policies.items():
-        engine = open_engine(context, f"policies.{name}.model", settings.sampling)
+        engine = open_guided(context, f"policies.{name}.model", settings.sampling)
+        generate: Generate = engine
+        if policy.best_of > 1:
+            judge = training_score(open_reward_model(context, "reward_model"))
+            generate = BestOf(engine, judge, policy.best_of)
         for place in range(policy.samples):
             temperature = policy.temperatures[place % len(policy.temperatures)]
             seed = context.seed_for("sample", name, place)
             sampling = sampling_of(settings.sampling, engine, seed)
-            written = engine(prompts, replace(sampling, temperature=temperature))
-            yield [provenance(completion, name, temperature) for completion in written]
+            written = generate(prompts, replace(sampling, temperature=temperature))
+            yield [
+                provenance(completion, name, temperature)
+                | ({"best_of": policy.best_of} if policy.best_of > 1 else {})
+                for completion in written
+            ]
 
 
 def provenance(completion: Completion, policy: str, temperature: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from preftune.data import load_comparisons, load_prompts, write_rows
 from preftune.evaluation import (
@@ -15,19 +16,20 @@ from preftune.evaluation import (
     kl_to_reference,
     policy_report,
     reward_accuracy,
+    sampled_kl,
 )
 from preftune.models import load_policy
 from preftune.monitoring import Bar
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import (
     as_completion,
-    open_engine,
+    open_guided,
     open_judge,
     open_reward_model,
     sampling_of,
 )
 from preftune.recipe import Evaluate
-from preftune.records import Axes, BadInput, Completion, Prompt
+from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
 from preftune.rollouts import NativeEngine
 from preftune.stats import mean_estimate
 
@@ -70,20 +72,29 @@ def _write(
         source = context.inputs[f"policies.{settings.reference}"]
         reference = load_policy(source, context.device)
     for name in settings.policies:
-        engine = open_engine(context, f"policies.{name}", settings.sampling)
+        engine = open_guided(context, f"policies.{name}", settings.sampling)
         sampling = sampling_of(settings.sampling, engine, context.seed_for("sample", name))
         written[name] = engine(prompts, sampling)
         kls[name] = None
         if reference is not None and sampling.temperature > 0:
-            kls[name] = kl_to_reference(
-                engine.policy,
-                reference,
-                written[name],
-                pad_id=int(engine.renderer.tokenizer.pad_token_id),
-                temperature=sampling.temperature,
-            ).as_json()
+            kls[name] = _kl(engine, reference, written[name], sampling).as_json()
         bar.advance(note=name)
     return written, kls
+
+
+def _kl(
+    engine: NativeEngine,
+    reference: PreTrainedModel,
+    completions: Sequence[Completion],
+    sampling: Sampling,
+) -> Estimate:
+    """Of the policy, or of what its values made of it where they guided it."""
+    pad_id, temperature = int(engine.renderer.tokenizer.pad_token_id), sampling.temperature
+    if sampling.value_guidance > 0:
+        return sampled_kl(reference, completions, pad_id=pad_id, temperature=temperature)
+    return kl_to_reference(
+        engine.policy, reference, completions, pad_id=pad_id, temperature=temperature
+    )
 
 
 def _scores(
@@ -144,7 +155,7 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
     settings, n = context.settings, context.settings.best_of
     few = list(prompts[: settings.best_of_prompts])
     role = f"policies.{settings.best_of_policy}"
-    engine: NativeEngine = open_engine(context, role, settings.sampling)
+    engine: NativeEngine = open_guided(context, role, settings.sampling)
     sampling = sampling_of(settings.sampling, engine, context.seed_for("best of"))
     many = engine([prompt for prompt in few for _ in range(n)], replace(sampling))
     scores = _scores(context, many)
