@@ -21,7 +21,17 @@ from preftune.models import (
     response_statistics,
 )
 from preftune.recipe import OnPolicy
-from preftune.records import BadInput, Completion, Generate, Prompt, Sampling, Score, StopReason
+from preftune.records import (
+    Axes,
+    BadInput,
+    Completion,
+    Generate,
+    Prompt,
+    Sampling,
+    Score,
+    StopReason,
+)
+from preftune.rewards import part_metrics
 from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
 Evaluate = Callable[[int], Mapping[str, float]]
@@ -59,10 +69,12 @@ class OnPolicyResult(NamedTuple):
 class ScoredRollout:
     """Responses with scores. T is the longest response; masked entries are 0.
 
-    ``raw_scores_B`` is what the judge gave, ``scores_B`` what is left after the recipe's rules.
+    ``raw_scores_B`` is what the judge gave, ``scores_B`` what is left after the recipe's rules;
+    ``axes`` has the parts a score was added up from, where there are several.
     """
 
     rows: tuple[Row, ...]
+    axes: tuple[Axes, ...]
     ended_B: torch.Tensor
     raw_scores_B: torch.Tensor
     scores_B: torch.Tensor
@@ -90,6 +102,7 @@ class ScoredRollout:
             "completions/mean_length": float(lengths.mean()),
             "completions/eos_rate": float(self.ended_B.float().mean()),
             "val/num_eos_tokens": float(self.ended_B.sum()),
+            **part_metrics(self.axes),
         }
 
 
@@ -208,7 +221,8 @@ def judge(
     recipe: OnPolicy, inputs: OnPolicyInputs, completions: Sequence[Completion], score: Score
 ) -> ScoredRollout:
     """The scores, and what policy and reference say of each token before any update."""
-    raw_B = torch.tensor([axes["score"] for axes in _present(score(completions))])
+    axes = _present(score(completions))
+    raw_B = torch.tensor([each["score"] for each in axes])
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
     temperature = inputs.sampling.temperature
 
@@ -219,6 +233,7 @@ def judge(
 
     return ScoredRollout(
         rows=tuple(rows),
+        axes=tuple(axes),
         ended_B=torch.tensor([c.stop_reason != StopReason.LENGTH for c in completions]),
         raw_scores_B=raw_B,
         scores_B=penalised_scores(recipe, completions, raw_B),
@@ -378,7 +393,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[
     return tuple(ids)
 
 
-def _present(axes: Sequence[Mapping[str, float] | None]) -> list[Mapping[str, float]]:
+def _present(axes: Sequence[Axes | None]) -> list[Axes]:
     missing = [index for index, value in enumerate(axes) if value is None]
     if missing:
         raise ValueError(f"the reward model gave no score for response {missing[0]}")

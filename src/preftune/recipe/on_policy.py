@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.rewards import Rewards, check_rewards
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -91,8 +92,10 @@ class OnPolicy(Section):
     """The model to optimise, usually the SFT model."""
     reference: Source | None = None
     """The frozen policy the KL is measured to; the starting policy if not said."""
-    reward_model: Source
+    reward_model: Source | None = None
     """The model whose score is optimised."""
+    rewards: Rewards = {}
+    """More rewards by name, models or functions, added to the reward model's or in its place."""
     prompts: Source
     """Prompts to answer; any file with a ``prompt`` column."""
     iterations: int = Field(default=40, ge=1)
@@ -133,6 +136,11 @@ class OnPolicy(Section):
     """Iterations between checkpoints."""
 
     @model_validator(mode="after")
+    def _something_to_optimise(self) -> Self:
+        check_rewards(self.rewards, self.reward_model)
+        return self
+
+    @model_validator(mode="after")
     def _responses_divide(self) -> Self:
         for name, divisor in (("minibatches", self.minibatches), ("samples", self.samples)):
             if self.rollouts % divisor:
@@ -154,12 +162,20 @@ class OnPolicy(Section):
                 "sampling.top_p and sampling.top_k contradict a ratio between full "
                 "distributions: leave them out and lower sampling.temperature instead"
             )
+        if self.sampling.value_guidance:
+            raise ValueError(
+                "sampling.value_guidance contradicts learning from the policy's own responses: "
+                "leave it out"
+            )
         return self
 
 
 class Critic(Section):
     """A value network, started from the reward model, and the advantages it gives."""
 
+    value_model: Source | None = None
+    """What the value network starts from; ``reward_model`` or else the first model among
+    ``rewards`` if not said, and without any the policy with a fresh head."""
     whiten_rewards: bool = False
     """Scale each iteration's rewards to variance 1, the mean kept."""
     gamma: float = Field(default=1.0, gt=0, le=1)

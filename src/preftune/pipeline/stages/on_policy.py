@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
+
+from transformers import PreTrainedModel
 
 from preftune.algorithms.critic import CriticInputs
 from preftune.algorithms.on_policy import OnPolicyInputs
@@ -15,19 +16,24 @@ from preftune.models import (
     Renderer,
     fit_prompts,
     load_policy,
-    load_reward_model,
+    load_tokenizer,
+    renderer_for,
+    reward_model_from,
     save_model,
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.engines import open_engine, open_judge, open_reward_model, sampling_of
+from preftune.pipeline.engines import open_engine, open_judge, sampling_of
+from preftune.pipeline.rewards import open_rewards
+from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.recipe import OnPolicy, OnPolicyWithCritic
 from preftune.records import BadInput, Completion, Prompt
-from preftune.rewards import RewardModelScore, same_vocabulary, training_score
+from preftune.rewards import same_vocabulary
 from preftune.rollouts import NativeEngine
 from preftune.stats import distinct_n
 
-REWARD = "reward_model"
+ROLLOUTS = "rollouts.jsonl"
+"""Some responses of every iteration, inside the stage's folder."""
 
 STORIES: dict[str, Callable[..., Any]] = {"ppo": ppo}
 """Every kind of stage that runs here, and its story."""
@@ -41,14 +47,12 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
     engine = open_engine(context, "policy", settings.sampling)
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
-    score = _reward(context, engine.renderer)
+    score = RecordedScore(open_rewards(context, engine.renderer), context.folder / ROLLOUTS)
     inputs = _inputs(context, engine)
-    if isinstance(inputs, CriticInputs):
-        _require_same_ids(score, context.inputs[REWARD])
     story = STORIES[settings.kind]
     with context.journal(settings.checkpoint_every) as journal:
         evaluate = _evaluation(context, engine)
-        result = story(settings, inputs, engine, training_score(score), journal, evaluate)
+        result = story(settings, inputs, engine, score, journal, evaluate)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
         save_model(inputs.policy, tokenizer, context.model_folder, card)
@@ -76,27 +80,31 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
     if not isinstance(settings, OnPolicyWithCritic):
         return inputs
     given = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
-    return CriticInputs(**given, value=load_reward_model(context.inputs[REWARD], context.device))
+    return CriticInputs(**given, value=_value_network(context, engine.renderer))
 
 
-def _reward(context: StageContext[OnPolicy], renderer: Renderer) -> RewardModelScore:
-    """The reward model; it reads the policy's own ids where the tokenizers agree."""
-    score = open_reward_model(context, REWARD)
-    return replace(
-        score,
-        same_ids=same_vocabulary(renderer, score.renderer),
-        micro_batch_tokens=context.settings.micro_batch_tokens,
-    )
-
-
-def _require_same_ids(score: RewardModelScore, source: Path) -> None:
-    if not score.same_ids:
+def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTrainedModel:
+    """The reward model or what else the recipe starts it from; it reads the policy's tokens."""
+    source = context.inputs[value_role(context.settings)]
+    value = reward_model_from(source, context.device, context.seed_for("value head"))
+    if not same_vocabulary(renderer, renderer_for(value, load_tokenizer(source), source)):
         raise BadInput(
-            "The value network starts from the reward model and reads the policy's tokens, "
-            "and the two tokenizers differ.",
+            "The value network reads the policy's tokens, and the two tokenizers differ.",
             file=source,
-            remedy="Train the reward model from the policy's own model family.",
+            remedy="Train the reward model from the policy's own model family, or set value_model "
+            "to the policy.",
         )
+    return value
+
+
+def value_role(settings: OnPolicy) -> str:
+    """The input that the value network starts from."""
+    if getattr(settings, "value_model", None) is not None:
+        return "value_model"
+    if settings.reward_model is not None:
+        return "reward_model"
+    models = [name for name, reward in settings.rewards.items() if reward.model is not None]
+    return f"rewards.{models[0]}.model" if models else "policy"
 
 
 def _prompts(context: StageContext[OnPolicy], renderer: Renderer) -> list[Prompt]:
