@@ -56,7 +56,8 @@ def sft(recipe: SFT, inputs: SFTInputs, journal: Journal) -> SFTResult:
         for at in range(done, total):
             step = at + 1
             chosen = batch_indices(len(inputs.train), recipe.batch_size, at, inputs.seed)
-            report = imitate(training, inputs, [inputs.train[i] for i in chosen], recipe, at)
+            rows = [inputs.train[i] for i in chosen]
+            report = imitate(training, inputs, rows, recipe.micro_batch_tokens, at)
             tokens += report.sums["num_tokens"]
             values = _metrics(report, step / per_epoch) | {"num_tokens": tokens}
             if inputs.validation and (step % recipe.evaluate_every == 0 or step == total):
@@ -80,7 +81,7 @@ def sft(recipe: SFT, inputs: SFTInputs, journal: Journal) -> SFTResult:
 
 
 def imitate(
-    training: Training, inputs: SFTInputs, rows: Sequence[Row], recipe: SFT, at: int
+    training: Training, inputs: SFTInputs, rows: Sequence[Row], micro_batch_tokens: int, at: int
 ) -> StepReport:
     """One optimizer step on these demonstrations: the mean over their completion tokens."""
     inputs.policy.train()
@@ -94,7 +95,7 @@ def imitate(
         loss = sft_loss(logprobs_BT=statistics.logprobs_BT, action_mask_BT=mask, denominator=tokens)
         return Loss(loss, {"entropy": entropy, "num_tokens": mask.sum()})
 
-    groups = micro_batches([len(row) for row in rows], recipe.micro_batch_tokens)
+    groups = micro_batches([len(row) for row in rows], micro_batch_tokens)
     report = training.step(groups, objective, at=at)
     inputs.policy.eval()
     return report

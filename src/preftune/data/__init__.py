@@ -20,6 +20,7 @@ from preftune.data.loaders import (
     load_prompts,
     load_rankings,
     load_ratings,
+    load_rewarded,
     load_voted_pairs,
 )
 from preftune.data.recorded import to_row, write_records
@@ -50,6 +51,7 @@ __all__ = [
     "load_prompts",
     "load_rankings",
     "load_ratings",
+    "load_rewarded",
     "load_voted_pairs",
     "ranked_pairs",
     "read_rows",

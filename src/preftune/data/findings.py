@@ -11,12 +11,23 @@ from preftune.records import (
     Prompt,
     Ranking,
     Rating,
+    Rewarded,
     VotedPair,
     flat,
 )
 
 NAMED_LINES = 10
-Record = Comparison | Demonstration | Document | Judged | Prompt | Ranking | Rating | VotedPair
+Record = (
+    Comparison
+    | Demonstration
+    | Document
+    | Judged
+    | Prompt
+    | Ranking
+    | Rating
+    | Rewarded
+    | VotedPair
+)
 
 
 def notices(records: Sequence[object], lines: Sequence[int]) -> tuple[Notice, ...]:
@@ -105,7 +116,7 @@ def responses_of(record: object) -> dict[str, str]:
             return {"response_a": record.response_a, "response_b": record.response_b}
         case Ranking():
             return {f"completions[{i}]": text for i, text in enumerate(record.completions)}
-        case Demonstration() | Judged() | Rating():
+        case Demonstration() | Judged() | Rating() | Rewarded():
             return {"completion": record.completion}
     return {}
 
@@ -117,6 +128,8 @@ def identity(record: object) -> Hashable:
     match record:
         case Judged():
             said = record.label
+        case Rewarded():
+            said = record.reward
         case Ranking():
             said = record.ranks
         case Rating():

@@ -20,6 +20,7 @@ from preftune.records import (
     Prompt,
     Ranking,
     Rating,
+    Rewarded,
     VotedPair,
 )
 
@@ -33,6 +34,7 @@ READERS: dict[type, tuple[tuple[Format, ...], Parse]] = {
     Comparison: (PREFERENCES, parsing.comparisons),
     Prompt: (tuple(form for form in Format if form is not Format.TEXT), parsing.prompts),
     Judged: ((Format.UNPAIRED, *PREFERENCES), parsing.judged),
+    Rewarded: ((Format.PROMPT_COMPLETION, *PREFERENCES), parsing.rewarded),
     Ranking: ((Format.RANKING,), parsing.rankings),
     Rating: ((Format.RATING,), parsing.ratings),
     VotedPair: ((Format.VOTES,), parsing.voted_pairs),
@@ -164,6 +166,11 @@ def load_prompts(path: str | Path, *, skip_bad: int = 0) -> list[Prompt]:
 def load_judged(path: str | Path, *, skip_bad: int = 0) -> list[Judged]:
     """Completions with a yes or no; of a preference, chosen is a yes and rejected a no."""
     return load(Judged, path, skip_bad=skip_bad).records
+
+
+def load_rewarded(path: str | Path, *, skip_bad: int = 0) -> list[Rewarded]:
+    """Completions with a ``reward``; of a preference, chosen is worth +1 and rejected −1."""
+    return load(Rewarded, path, skip_bad=skip_bad).records
 
 
 def load_rankings(path: str | Path, *, skip_bad: int = 0) -> list[Ranking]:

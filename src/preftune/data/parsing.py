@@ -25,6 +25,7 @@ from preftune.records import (
     Prompt,
     Ranking,
     Rating,
+    Rewarded,
     Text,
     Vote,
     VotedPair,
@@ -223,6 +224,21 @@ def judged(columns: Columns, form: Format) -> list[Judged]:
         raise RowFault("wrong_type", f'"label" is {kind_of(label)}, not true or false.')
     text, completion = _pair_of(columns)
     return [Judged(prompt_with(text, columns, form), completion, bool(label))]
+
+
+def rewarded(columns: Columns, form: Format) -> list[Rewarded]:
+    """One completion and its ``reward``; of a preference, chosen is worth +1 and rejected −1."""
+    if form is not Format.PROMPT_COMPLETION:
+        return [
+            Rewarded(pair.prompt, text, reward)
+            for pair in comparisons(columns, form)
+            for text, reward in ((pair.chosen, 1.0), (pair.rejected, -1.0))
+        ]
+    if columns.get("reward") is None:
+        raise RowFault("missing_column", missing_column("reward", columns))
+    text, completion = _pair_of(columns)
+    reward = _number(columns, "reward", default=0.0)
+    return [Rewarded(prompt_with(text, columns, form), completion, reward)]
 
 
 def rankings(columns: Columns, form: Format) -> list[Ranking]:

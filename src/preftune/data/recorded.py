@@ -13,6 +13,7 @@ from preftune.records import (
     Prompt,
     Ranking,
     Rating,
+    Rewarded,
     Text,
     VotedPair,
 )
@@ -52,7 +53,7 @@ def to_row(record: object) -> dict[str, Any]:
             return _voted_row(record)
         case Ranking():
             return _ranking_row(record)
-        case Demonstration() | Judged() | Rating():
+        case Demonstration() | Judged() | Rating() | Rewarded():
             return _completion_row(record)
     raise TypeError(f"{type(record).__name__} is no record of a dataset")
 
@@ -119,7 +120,7 @@ def _ranking_row(ranking: Ranking) -> dict[str, Any]:
     return _with(ranking.prompt.columns, own)
 
 
-def _completion_row(record: Demonstration | Judged | Rating) -> dict[str, Any]:
+def _completion_row(record: Demonstration | Judged | Rating | Rewarded) -> dict[str, Any]:
     text = record.prompt.text
     own: dict[str, Any] = {
         "prompt": text_cell(text),
@@ -129,6 +130,9 @@ def _completion_row(record: Demonstration | Judged | Rating) -> dict[str, Any]:
         own["label"] = record.label
     if isinstance(record, Rating):
         own["ratings"] = dict(record.ratings)
-    drop = {"chosen", "rejected", "votes"} if isinstance(record, Judged) else set()
+    if isinstance(record, Rewarded):
+        own["reward"] = record.reward
+    split = isinstance(record, Judged | Rewarded)
+    drop = {"chosen", "rejected", "votes"} if split else set()
     kept = {name: v for name, v in record.prompt.columns.items() if name not in drop}
     return _with(kept, own)

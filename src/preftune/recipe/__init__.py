@@ -10,6 +10,7 @@ from preftune.recipe.feedback import (
     Population,
     World,
 )
+from preftune.recipe.ilql import ILQL
 from preftune.recipe.load import load_recipe, parse_recipe
 from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
 from preftune.recipe.ppo import PPO
@@ -17,6 +18,7 @@ from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
 from preftune.recipe.recipe import Recipe, Stage
 from preftune.recipe.reference import recipe_page
+from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.sections import (
     Optimizer,
@@ -30,6 +32,7 @@ from preftune.recipe.sft import SFT
 from preftune.recipe.toml_text import toml_text
 
 __all__ = [
+    "ILQL",
     "PPO",
     "PRESETS",
     "SFT",
@@ -48,6 +51,7 @@ __all__ = [
     "Population",
     "Pretrain",
     "Recipe",
+    "RejectionSampling",
     "RewardModel",
     "SamplingSettings",
     "ScheduledEvaluation",

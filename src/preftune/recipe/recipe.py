@@ -6,8 +6,10 @@ from pydantic import Field, model_validator
 
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
+from preftune.recipe.ilql import ILQL
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
+from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
@@ -21,6 +23,8 @@ Stage = Annotated[
     | LabelStage
     | RewardModel
     | PPO
+    | RejectionSampling
+    | ILQL
     | Evaluate
     | CrossValidate,
     Field(discriminator="kind"),

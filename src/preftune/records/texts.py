@@ -82,6 +82,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewarded:
+    """One completion and what it was worth (``{"prompt","completion","reward"}``)."""
+
+    prompt: Prompt
+    completion: str
+    reward: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """K completions of one prompt with ranks, 1 is best, equal ranks are ties."""
 

@@ -51,7 +51,7 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
     inputs = _inputs(context, engine)
     story = STORIES[settings.kind]
     with context.journal(settings.checkpoint_every) as journal:
-        evaluate = _evaluation(context, engine)
+        evaluate = evaluation_of(context, engine)
         result = story(settings, inputs, engine, score, journal, evaluate)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
@@ -72,7 +72,7 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
         policy=engine.policy,
         reference=load_policy(reference, context.device),
         pad_id=int(engine.renderer.tokenizer.pad_token_id),
-        prompts=_prompts(context, engine.renderer),
+        prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
         sampling=sampling_of(settings.sampling, engine, context.seed),
         publish=partial(setattr, engine, "version"),
@@ -107,7 +107,7 @@ def value_role(settings: OnPolicy) -> str:
     return f"rewards.{models[0]}.model" if models else "policy"
 
 
-def _prompts(context: StageContext[OnPolicy], renderer: Renderer) -> list[Prompt]:
+def prompts_that_fit(context: StageContext[Any], renderer: Renderer) -> list[Prompt]:
     """The prompts that fit, by the recipe's policy for long ones."""
     settings = context.settings
     prompts = load_prompts(context.inputs["prompts"])
@@ -118,8 +118,8 @@ def _prompts(context: StageContext[OnPolicy], renderer: Renderer) -> list[Prompt
     return [prompts[i] for i in fitted.kept]
 
 
-def _evaluation(
-    context: StageContext[OnPolicy], engine: NativeEngine
+def evaluation_of(
+    context: StageContext[Any], engine: NativeEngine
 ) -> Callable[[int], Mapping[str, float]]:
     """Win rate of the policy as it is now against a fixed one, by the recipe's judge."""
     scheduled = context.settings.evaluation
