@@ -2,14 +2,22 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from preftune.artifacts import derive_seed
 from preftune.cli.chat import CONTROL, turns
-from preftune.models import load_policy, load_tokenizer, renderer_for
-from preftune.pipeline.conversation import Conversation, open_conversation
+from preftune.models import (
+    load_policy,
+    load_tokenizer,
+    renderer_for,
+    reward_model_from,
+    save_model,
+)
+from preftune.pipeline.conversation import Conversation, Wishes, open_conversation
 from preftune.records import Message, Prompt, Sampling
 from preftune.rollouts import NativeEngine
 from tests.cli.command import preftune
@@ -134,3 +142,37 @@ def test_people_see_the_answer_of_a_stage(run_folder: Path) -> None:
     told = preftune("chat", stage, "--prompt", "hello", "--max-new-tokens", 3, "--json")
     assert CONTROL.sub("\ufffd", told.json["completion"]) + "\n" == done.out
     assert json.dumps(told.json)
+
+
+@pytest.fixture
+def judge(models: dict[str, Path], tmp_path: Path) -> Path:
+    """A reward model with random weights."""
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    model = reward_model_from(models["llama"], torch.device("cpu"), seed=1)
+    save_model(model, load_tokenizer(models["llama"]), folder, "random")
+    return folder
+
+
+def test_the_best_of_several_answers_is_said(models: dict[str, Path], judge: Path) -> None:
+    asked = ("--prompt", "Is tea hot?", "--seed", 3, "--max-new-tokens", 8, "--json")
+    done = preftune("chat", models["llama"], "--best-of", 6, "--reward-model", judge, *asked)
+    assert done.code == 0 and done.json["best_of"] == 6
+    wishes = Wishes(best_of=6, reward_model=str(judge))
+    talk = open_conversation(models["llama"], Sampling(8, 0.7, seed=3), wishes=wishes)
+    assert talk.picker is not None
+    sampling = replace(talk.sampling, seed=derive_seed(3, 0))
+    drawn = engine_of(models["llama"])([Prompt("Is tea hot?")] * 6, sampling)
+    scores = [axes["score"] for axes in talk.picker.score(drawn) if axes is not None]
+    assert len({c.text for c in drawn}) > 1
+    assert done.json["score"] == pytest.approx(max(scores), abs=1e-4)
+    assert done.json["completion"] == drawn[scores.index(max(scores))].text
+
+
+def test_best_of_and_its_reward_model_belong_together(models: dict[str, Path]) -> None:
+    one = preftune("chat", models["llama"], "--prompt", "x", "--best-of", 2, "--json")
+    assert one.code == 2 and "--reward-model" in one.error["remedy"]
+    other = preftune(
+        "chat", models["llama"], "--prompt", "x", "--reward-model", models["llama"], "--json"
+    )
+    assert other.code == 2 and "--best-of" in other.error["remedy"]

@@ -23,7 +23,7 @@ KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
 
 # A stem without a formula of its own → the stem whose formula it trains with.
-USES: dict[str, str] = {}
+USES: dict[str, str] = {"rejection_sampling": "sft"}
 
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {"__init__", "critic", "on_policy"}
@@ -65,7 +65,7 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 
 def test_the_algorithms_of_this_version() -> None:
-    assert STEMS == ["ppo", "reward_model", "sft"]
+    assert STEMS == ["ilql", "ppo", "rejection_sampling", "reward_model", "sft"]
     assert KINDS >= NOT_ALGORITHMS
 
 

@@ -40,6 +40,30 @@ EVERYWHERE = (
     Metric("seconds", "s", "Wall time of this step."),
 )
 
+SELECTION = (
+    Metric(
+        "selected/scores",
+        "score",
+        "Mean score of the responses that the round learns from.",
+        ("rejection_sampling",),
+    ),
+    Metric(
+        "selected/count",
+        "responses",
+        "Responses that the round learns from, earlier rounds' included where they accumulate.",
+        ("rejection_sampling",),
+    ),
+)
+
+TOKEN_VALUES = (
+    Metric("loss/q", "reward^2", "Squared error of both Q heads, mean over tokens.", ("ilql",)),
+    Metric("loss/v", "reward^2", "Expectile loss of V, mean over tokens.", ("ilql",)),
+    Metric("loss/conservative", "nats", "The CQL term of both Q heads, unweighted.", ("ilql",)),
+    Metric("loss/imitation", "nats", "The imitation (AWAC) term, unweighted.", ("ilql",)),
+    Metric("value/mean_q", "reward", "Mean slow Q of the tokens written.", ("ilql",)),
+    Metric("value/mean_v", "reward", "Mean V before the tokens written.", ("ilql",)),
+)
+
 LANGUAGE_MODEL = (
     Metric("entropy", "nats/token", "Mean entropy of the model's next-token distribution.", LM),
     Metric("mean_token_accuracy", "share", "Trained tokens that the model ranks first.", LM),
@@ -146,6 +170,8 @@ SECTIONS = {
     "Any stage": EVERYWHERE,
     "Language modelling": LANGUAGE_MODEL,
     "Reward model": REWARD_MODEL,
+    "Rejection sampling": SELECTION,
+    "ILQL": TOKEN_VALUES,
     "What the policy is trained for": OBJECTIVE,
     "The policy's and the value network's updates": UPDATE,
     "Checks and stops": SAFETY,
