@@ -15,7 +15,9 @@ from preftune.data import (
     load_prompts,
     load_rankings,
     load_ratings,
+    load_rewarded,
     load_voted_pairs,
+    to_row,
 )
 from preftune.records import BadInput, Comparison, Message, Prompt, Vote
 
@@ -206,6 +208,27 @@ def test_ratings_keep_untouched_axes_as_none(rows_file: RowsFile) -> None:
     row = {"prompt": "p", "completion": "c", "ratings": {"helpful": 4, "honest": None}}
     (rating,) = load_ratings(rows_file([row]))
     assert rating.ratings == {"helpful": 4.0, "honest": None}
+
+
+def test_rewards_of_rows_and_of_preferences(rows_file: RowsFile) -> None:
+    row = {"prompt": "p", "completion": "a", "reward": 3, "id": "x"}
+    (one,) = load_rewarded(rows_file([row]))
+    assert (one.completion, one.reward, one.prompt.id) == ("a", 3.0, "x")
+    assert [(r.completion, r.reward) for r in load_rewarded(rows_file([PAIR]))] == [
+        ("good", 1.0),
+        ("bad", -1.0),
+    ]
+    assert to_row(one) == row
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"), [(None, 'no column "reward"'), ("high", '"reward" is'), (True, '"reward"')]
+)
+def test_bad_rewards(reward: Any, words: str, rows_file: RowsFile) -> None:
+    row = {"prompt": "p", "completion": "a"}
+    with pytest.raises(BadInput, match=words) as refused:
+        load_rewarded(rows_file([row | {"reward": 1.0}, row | {"reward": reward}]))
+    assert refused.value.line == 2
 
 
 def test_judged_from_labels_and_from_preferences(rows_file: RowsFile) -> None:

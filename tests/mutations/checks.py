@@ -4,10 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.algorithms import test_on_policy, test_ppo, test_reward_model, test_sft
+from tests.algorithms import (
+    test_on_policy,
+    test_ppo,
+    test_rejection_sampling,
+    test_reward_model,
+    test_sft,
+)
+from tests.evaluation import test_best_of_n
 from tests.maths import test_advantages, test_kl, test_masked, test_segments
+from tests.maths.losses import test_ilql
 from tests.maths.losses import test_ppo as losses
-from tests.models import test_networks
+from tests.models import test_networks, test_value_heads
+from tests.rewards import test_compose
 from tests.rollouts import test_native
 
 
@@ -95,3 +104,23 @@ def segments(folder: str) -> None:
     test_segments.test_losses_by_hand(1.0, 0.3453780)
     test_segments.test_members_learn_from_their_own_sample_only()
     test_segments.test_disagreement_is_about_the_winner_not_the_reward()
+
+
+def values(folder: str) -> None:
+    test_ilql.test_expectile_loss_by_hand()
+    test_ilql.test_q_loss_by_hand()
+    test_ilql.test_conservative_loss_by_hand()
+    test_ilql.test_guided_logits_by_hand()
+    test_value_heads.test_slow_heads_follow_by_their_share_and_have_no_gradient()
+
+
+def best_of(folder: str) -> None:
+    test_best_of_n.test_picks_by_proxy_and_reports_gold()
+    test_best_of_n.test_the_policy_is_the_maximum_s_distribution()
+    test_rejection_sampling.test_the_best_is_kept_and_the_first_of_equals()
+    test_rejection_sampling.test_cut_off_responses_are_not_kept()
+
+
+def parts(folder: str) -> None:
+    test_compose.test_the_weighted_sum_of_the_parts_that_apply()
+    test_compose.test_gold_among_the_parts_is_refused()

@@ -6,6 +6,7 @@ import pytest
 
 from tests.mutations.mutants import Mutant, outcome
 
+REWARDS, EVALUATION = "preftune.rewards", "preftune.evaluation"
 MATHS, MODELS, STORY = "preftune.maths", "preftune.models", "preftune.algorithms"
 WHERE = "tests.mutations.checks"
 
@@ -93,6 +94,28 @@ MUTANTS = [
     Mutant("disagreement about rewards, not the winner", f"{MATHS}.segments",
            "torch.sigmoid(first_returns_MN - second_returns_MN)",
            "(first_returns_MN - second_returns_MN)", "segments"),
+    Mutant("the expectile's sides swapped", f"{MATHS}.losses.ilql",
+           "torch.where(u_BT < 0, 1 - tau, tau)", "torch.where(u_BT < 0, tau, 1 - tau)", "values"),
+    Mutant("the value of this state for the next", f"{MATHS}.losses.ilql",
+           "torch.cat([values_BT[:, 1:], torch.zeros_like(values_BT[:, :1])], dim=1)",
+           "values_BT", "values"),
+    Mutant("Q's target not detached", f"{MATHS}.losses.ilql",
+           "torch.where(action_mask_BT, values_BT.detach(), zero)",
+           "torch.where(action_mask_BT, values_BT, zero)", "values"),
+    Mutant("guided away from what is worth more", f"{MATHS}.losses.ilql",
+           "+ strength * advantages_BV", "- strength * advantages_BV", "values"),
+    Mutant("the slow heads never move", f"{MODELS}.value_heads",
+           "slow.lerp_(fast, share)", "slow.lerp_(fast, 0.0)", "values"),
+    Mutant("best of n picked by gold", f"{EVALUATION}.best_of_n",
+           "order = np.argsort(proxy,", "order = np.argsort(gold,", "best_of"),
+    Mutant("the worst is kept", f"{STORY}.rejection_sampling",
+           "return [max(known,", "return [min(known,", "best_of"),
+    Mutant("cut-off responses are kept", f"{STORY}.rejection_sampling",
+           "if one.ended or not recipe.drop_unfinished", "if True", "best_of"),
+    Mutant("a part's weight is forgotten", f"{REWARDS}.compose",
+           "part.weight * value[TOTAL]", "value[TOTAL]", "parts"),
+    Mutant("gold may be a part", f"{REWARDS}.compose",
+           'if "gold" in origins:', 'if "gold" in ():', "parts"),
 ]  # fmt: skip
 
 
@@ -108,5 +131,5 @@ def test_a_seeded_bug_is_caught(mutant: Mutant, tmp_path: Path) -> None:
 )
 def test_the_same_source_put_in_place_is_green(module: str, check: str, tmp_path: Path) -> None:
     """It is the bug that turns a check red, not the way it is put there."""
-    unchanged = Mutant("nothing", module, "import torch", "import torch", check)
+    unchanged = Mutant("nothing", module, "import", "import", check)
     assert outcome(unchanged, f"{WHERE}:{check}", str(tmp_path)) == "green"

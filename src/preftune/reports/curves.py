@@ -130,11 +130,36 @@ PPO = (
         0.0,
     ),
 )
+REJECTION_SAMPLING = (
+    Plan(
+        "Sampled and kept",
+        (("objective/scores", "all responses"), ("selected/scores", "kept")),
+        "score",
+        "Mean reward score of what a round sampled, and of what it learned from.",
+    ),
+    *(plan for plan in PPO if plan.lines[0][0].startswith(("judge/", "completions/"))),
+)
+ILQL = (
+    Plan(
+        "Values",
+        (("value/mean_q", "Q of the tokens written"), ("value/mean_v", "V before them")),
+        "reward",
+        "What the written tokens are worth; far outside the rewards' range they have diverged.",
+    ),
+    Plan(
+        "Loss",
+        (("loss", "training"),),
+        "all terms",
+        "The sum of Q, V, conservative and imitation terms by their weights.",
+    ),
+)
 PLANS: dict[str, tuple[Plan, ...]] = {
     "pretrain": LANGUAGE_MODEL,
     "sft": LANGUAGE_MODEL,
     "reward_model": REWARD_MODEL,
     "ppo": PPO,
+    "rejection_sampling": REJECTION_SAMPLING,
+    "ilql": ILQL,
 }
 
 LEAD = ("Win rate during training", "KL to the reference")
