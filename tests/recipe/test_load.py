@@ -14,8 +14,8 @@ reward_model = "r"
 prompts = "x.jsonl"
 """
 STAGE_KINDS = (
-    "'candidates', 'cross_validate', 'dataset', 'evaluate', 'label', 'ppo', 'pretrain', "
-    "'reward_model', 'sft', 'world'"
+    "'candidates', 'cross_validate', 'dataset', 'evaluate', 'ilql', 'label', 'ppo', 'pretrain', "
+    "'rejection_sampling', 'reward_model', 'sft', 'world'"
 )
 PPO_KEYS = ", ".join(sorted(PPO.model_fields))
 
@@ -89,11 +89,27 @@ MISTAKES = {
         "'My-Stage' cannot be the name of a stage. (r.toml, line 1) "
         "Use lower-case letters, digits and underscores, a letter first.",
     ),
+    "reward name": (
+        PPO_STAGE + 'rewards.Short = { callable = "m:f" }',
+        "'Short' cannot be the name of a reward. (r.toml, line 6) "
+        "Use lower-case letters, digits and underscores, a letter first.",
+    ),
+    "gold as a reward": (
+        PPO_STAGE + 'rewards.judge = { model = "gold:helpdesk" }',
+        "stages.ppo.rewards.judge: model = 'gold:helpdesk' is a gold judge, which measures and "
+        "never teaches. (r.toml, line 6) Train a reward model on labels and use that.",
+    ),
+    "no reward": (
+        PPO_STAGE.replace('reward_model = "r"\n', ""),
+        "stages.ppo: there is nothing to optimise. (r.toml, line 1) "
+        "Name reward_model, or rewards with a model or callable.",
+    ),
     "kind and stages": (
         'kind = "world"\n[stages.w]\nkind = "world"',
         "The recipe has both a kind and stages at the top. (r.toml, line 1) "
         "Remove the kind, or move it into a stage (kinds: world, dataset, pretrain, sft, "
-        "candidates, label, reward_model, ppo, evaluate, cross_validate).",
+        "candidates, label, reward_model, ppo, rejection_sampling, ilql, evaluate, "
+        "cross_validate).",
     ),
     "stage order": (
         '[stages.a]\nkind = "sft"\nmodel = "m"\ntrain = "stage:b/train"\n'

@@ -21,6 +21,23 @@ LONGEST = 64
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that would command the terminal; a model may write any. Tab and line end stay."""
 
+BestOf = Annotated[
+    int, typer.Option("--best-of", min=1, metavar="N", help="Answer with the best of N.")
+]
+Picker = Annotated[
+    str | None,
+    typer.Option("--reward-model", metavar="MODEL", help="Says which is best.", show_default=False),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        "--value-guidance",
+        min=0.0,
+        help="How much a model's value heads guide it; its own number if not given.",
+        show_default=False,
+    ),
+]
+
 
 def chat(
     model: Annotated[
@@ -49,25 +66,9 @@ def chat(
             show_default=False,
         ),
     ] = None,
-    best_of: Annotated[
-        int,
-        typer.Option("--best-of", min=1, metavar="N", help="Answer with the best of N."),
-    ] = 1,
-    reward_model: Annotated[
-        str | None,
-        typer.Option(
-            "--reward-model", metavar="MODEL", help="Says which is best.", show_default=False
-        ),
-    ] = None,
-    value_guidance: Annotated[
-        float | None,
-        typer.Option(
-            "--value-guidance",
-            min=0.0,
-            help="How much a model's value heads guide it; its own number if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    best_of: BestOf = 1,
+    reward_model: Picker = None,
+    value_guidance: Guidance = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampling.")] = 0,
     device: Device = "auto",
     as_json: AsJson = False,

@@ -187,8 +187,9 @@ def _kind(error: ErrorDetails, spot: Spot, origin: Origin) -> BadInput:
 def _dict_key(error: ErrorDetails, spot: Spot, origin: Origin) -> BadInput:
     name = str(error.get("input"))
     if error["type"] == "string_pattern_mismatch":
+        what = "reward" if "rewards" in error["loc"] else "stage"
         return place_error(
-            f"{name!r} cannot be the name of a stage.",
+            f"{name!r} cannot be the name of a {what}.",
             "Use lower-case letters, digits and underscores, a letter first.",
             spot.keys,
             origin,
