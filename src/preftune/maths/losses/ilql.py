@@ -22,7 +22,7 @@ def q_loss(
 ) -> torch.Tensor:
     """Σ_t (R_t + γ V_{t+1} − Q_t)² / ``denominator``, a scalar; V after the last token is 0.
 
-    Snell et al. 2023, eq. 3. The target R_t + γ V_{t+1} is a constant. ``q_BT`` is of the tokens
+    Snell et al. 2023. The target R_t + γ V_{t+1} is a constant. ``q_BT`` is of the tokens
     written; every row's True entries are a prefix.
     """
     check_shapes(
@@ -46,8 +46,8 @@ def expectile_loss(
 ) -> torch.Tensor:
     """Σ_t |τ − 1(u_t < 0)| u_t² / ``denominator``, u = Q_target − V; Q_target is a constant.
 
-    Kostrikov et al. 2022, eq. 5. τ = ½ makes V half the mean squared error's minimum, the mean of
-    Q; τ → 1 its maximum. Q ∈ {0, 1} with equal mass: V = τ.
+    Kostrikov et al. 2022, eq. 5. V's minimum is Q's mean at τ = ½ and goes to Q's maximum as
+    τ → 1. Q ∈ {0, 1} with equal mass: V = τ.
     """
     check_shapes(values_BT=values_BT, target_q_BT=target_q_BT, action_mask_BT=action_mask_BT)
     zero = values_BT.new_zeros(())
@@ -65,7 +65,7 @@ def conservative_loss(
 ) -> torch.Tensor:
     """Σ_t (log Σ_v exp Q_t(v) − Q_t(y_t)) / ``denominator``: tokens nobody wrote are worth less.
 
-    The CQL term (Kumar et al. 2020, eq. 4) as Snell et al. 2023 use it: the cross-entropy of the
+    The CQL term (Kumar et al. 2020) as Snell et al. 2023 use it: the cross-entropy of the
     written token under softmax(Q).
     """
     check_shapes(q_BTV=q_BTV, tokens_BT=tokens_BT, action_mask_BT=action_mask_BT)
@@ -85,7 +85,7 @@ def weighted_imitation_loss(
 ) -> torch.Tensor:
     """−Σ_t exp(β A_t) log π(y_t) / ``denominator``, A = Q_target − V a constant.
 
-    The AWAC term (Nair et al. 2020, eq. 13). β = 0 imitates every token alike.
+    The AWAC term (Nair et al. 2020). β = 0 imitates every token alike.
     """
     check_shapes(
         logprobs_BT=logprobs_BT, advantages_BT=advantages_BT, action_mask_BT=action_mask_BT
@@ -101,7 +101,7 @@ def guided_logits(
 ) -> torch.Tensor:
     """log π + β (Q − V), [B, V], what ILQL samples from; ``strength`` is β.
 
-    Snell et al. 2023, §4.3. V is the same for all tokens, so it moves no probability.
+    Snell et al. 2023. V is the same for all tokens, so it moves no probability.
     """
     check_shapes(logits_BV=logits_BV, q_BV=q_BV, values_B=values_B)
     advantages_BV = q_BV - values_B.unsqueeze(-1)
