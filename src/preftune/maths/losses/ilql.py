@@ -46,7 +46,7 @@ def expectile_loss(
 ) -> torch.Tensor:
     """Σ_t |τ − 1(u_t < 0)| u_t² / ``denominator``, u = Q_target − V; Q_target is a constant.
 
-    Kostrikov et al. 2022, eq. 5. V's minimum is Q's mean at τ = ½ and goes to Q's maximum as
+    Kostrikov et al. 2022, eq. 5. The V that minimises it is Q's mean at τ = ½ and its maximum as
     τ → 1. Q ∈ {0, 1} with equal mass: V = τ.
     """
     check_shapes(values_BT=values_BT, target_q_BT=target_q_BT, action_mask_BT=action_mask_BT)
