@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.algorithms.reward_model import Pair, RewardInputs, RewardResult, reward_model
+from preftune.algorithms.reward_batches import Pair
+from preftune.algorithms.reward_model import RewardInputs, RewardResult, reward_model
 from preftune.models import Row, collate, scores
 from preftune.monitoring import read_metrics
 from preftune.recipe import RewardModel

@@ -23,6 +23,7 @@ TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
         ({"prompt": "p", "completion": "c", "label": False}, "unpaired"),
         ({"prompt": "p", "completions": ["a"], "ranks": [1], "group_id": "g"}, "ranking"),
         ({"prompt": "p", "completion": "c", "ratings": {"x": 1}}, "rating"),
+        ({"prompt": "p", "completions": ["a", "b"], "labels": [True, None]}, "stepwise"),
         ({"prompt": "p", "response_a": "a", "response_b": "b", "votes": []}, "votes"),
     ],
 )

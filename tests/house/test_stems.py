@@ -26,7 +26,14 @@ STEMS = sorted(KINDS - NOT_ALGORITHMS)
 USES: dict[str, str] = {"rejection_sampling": "sft"}
 
 # Modules of algorithms/ that are shared steps, no stems.
-SHARED_STEPS = {"__init__", "critic", "on_policy"}
+SHARED_STEPS = {
+    "__init__",
+    "critic",
+    "on_policy",
+    "reward_answers",
+    "reward_batches",
+    "reward_comparisons",
+}
 
 PLACES = (
     "src/preftune/recipe/{stem}.py",

@@ -1,7 +1,6 @@
 """Batches of whole prompts: the same gradient as pair by pair, each answer encoded once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,9 @@ import pytest
 import torch
 
 from preftune.algorithms import reward_model as story
-from preftune.algorithms.reward_model import (
-    Pair,
-    RewardInputs,
-    batch_elements,
-    distinct_rows,
-    reward_model,
-    validate,
-)
+from preftune.algorithms.reward_batches import Pair, batch_elements, distinct_rows
+from preftune.algorithms.reward_comparisons import Comparisons
+from preftune.algorithms.reward_model import RewardInputs, reward_model, validate
 from preftune.models import Row
 from preftune.recipe import RewardModel
 from preftune.training import weights_of
@@ -97,7 +91,8 @@ def test_an_epoch_meets_every_prompt_once(tmp_path: Path) -> None:
 def test_validation_is_what_the_pairs_say_one_by_one() -> None:
     pairs = ranked(2)
     inputs = RewardInputs(make_reward_model(), PAD, [], pairs, [], seed=2)
-    whole = validate(inputs, pairs, 64)
-    single = [validate(replace(inputs, validation=[pair]), [pair], 64) for pair in pairs]
+    objective, recipe = Comparisons(), reward_recipe(micro_batch_tokens=64)
+    whole = validate(inputs, objective, pairs, recipe)
+    single = [validate(inputs, objective, [pair], recipe) for pair in pairs]
     for name, value in whole.items():
         assert value == pytest.approx(sum(part[name] for part in single) / len(pairs), abs=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from preftune.records import BadInput
-from preftune.stats import expected_calibration_error, pair_calibration
+from preftune.stats import brier, expected_calibration_error, fit_temperature, pair_calibration
 
 
 def test_by_hand() -> None:
@@ -82,3 +82,24 @@ def test_bad_input() -> None:
         expected_calibration_error([1.5], [1])
     with pytest.raises(BadInput, match="at least one bin"):
         expected_calibration_error([0.5], [1], bins=0)
+
+
+def test_brier_by_hand() -> None:
+    # (.04 + .16 + .25) / 3
+    assert brier([0.8, 0.4, 0.5], [1, 0, 1]) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("wanted", [0.4, 1.0, 3.0])
+def test_a_known_temperature_comes_back(wanted: float) -> None:
+    """Outcomes that are σ(gap / T) exactly have their least cross-entropy at T."""
+    gaps = np.linspace(-4, 6, 41)
+    outcomes = 1 / (1 + np.exp(-gaps / wanted))
+    assert fit_temperature(gaps, outcomes) == pytest.approx(wanted, rel=1e-5)
+    assert fit_temperature(-gaps, 1 - outcomes) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_temperature_has_ends() -> None:
+    assert fit_temperature([1.0, 2.0], [1, 1]) == pytest.approx(0.01, rel=1e-3)
+    assert fit_temperature([1.0, 2.0], [0, 0]) == pytest.approx(100, rel=1e-3)
+    with pytest.raises(BadInput, match="2 gaps but 1 outcomes"):
+        fit_temperature([1.0, 2.0], [1])

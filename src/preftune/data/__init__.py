@@ -21,12 +21,14 @@ from preftune.data.loaders import (
     load_rankings,
     load_ratings,
     load_rewarded,
+    load_stepwise,
     load_voted_pairs,
 )
 from preftune.data.recorded import to_row, write_records
 from preftune.data.splitting import split
 from preftune.data.tables import Row, Table, read_rows, read_table
-from preftune.data.votes import Tally, ranked_pairs, share_for_a, tally
+from preftune.data.votes import Tally, ranked_pairs, share_for_a, tally, weighed_share
+from preftune.data.weighing import load_weighed, require_annotators
 from preftune.data.writing import write_rows
 
 __all__ = [
@@ -52,15 +54,19 @@ __all__ = [
     "load_rankings",
     "load_ratings",
     "load_rewarded",
+    "load_stepwise",
     "load_voted_pairs",
+    "load_weighed",
     "ranked_pairs",
     "read_rows",
     "read_table",
+    "require_annotators",
     "share_for_a",
     "split",
     "tally",
     "targets",
     "to_row",
+    "weighed_share",
     "write_records",
     "write_rows",
 ]

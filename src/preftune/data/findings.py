@@ -12,6 +12,7 @@ from preftune.records import (
     Ranking,
     Rating,
     Rewarded,
+    Stepwise,
     VotedPair,
     flat,
 )
@@ -26,6 +27,7 @@ Record = (
     | Ranking
     | Rating
     | Rewarded
+    | Stepwise
     | VotedPair
 )
 
@@ -116,6 +118,8 @@ def responses_of(record: object) -> dict[str, str]:
             return {"response_a": record.response_a, "response_b": record.response_b}
         case Ranking():
             return {f"completions[{i}]": text for i, text in enumerate(record.completions)}
+        case Stepwise():
+            return {"completions": "\n".join(record.steps)}
         case Demonstration() | Judged() | Rating() | Rewarded():
             return {"completion": record.completion}
     return {}
@@ -134,4 +138,6 @@ def identity(record: object) -> Hashable:
             said = record.ranks
         case Rating():
             said = tuple(sorted(record.ratings.items()))
+        case Stepwise():
+            said = record.labels
     return (None if prompt is None else flat(prompt.text), *responses_of(record).values(), said)

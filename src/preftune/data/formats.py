@@ -14,6 +14,7 @@ class Format(StrEnum):
     VOTES = "votes"
     RANKING = "ranking"
     RATING = "rating"
+    STEPWISE = "stepwise"
     UNPAIRED = "unpaired"
     PREFERENCE = "preference"
     PREFERENCE_IMPLICIT = "preference_implicit"
@@ -27,6 +28,7 @@ COLUMNS: dict[Format, tuple[str, ...]] = {
     Format.VOTES: ("prompt", "response_a", "response_b", "votes"),
     Format.RANKING: ("prompt", "completions", "ranks"),
     Format.RATING: ("prompt", "completion", "ratings"),
+    Format.STEPWISE: ("prompt", "completions", "labels"),
     Format.UNPAIRED: ("prompt", "completion", "label"),
     Format.PREFERENCE: ("prompt", "chosen", "rejected"),
     Format.PREFERENCE_IMPLICIT: ("chosen", "rejected"),

@@ -21,6 +21,7 @@ from preftune.records import (
     Ranking,
     Rating,
     Rewarded,
+    Stepwise,
     VotedPair,
 )
 
@@ -37,6 +38,7 @@ READERS: dict[type, tuple[tuple[Format, ...], Parse]] = {
     Rewarded: ((Format.PROMPT_COMPLETION, *PREFERENCES), parsing.rewarded),
     Ranking: ((Format.RANKING,), parsing.rankings),
     Rating: ((Format.RATING,), parsing.ratings),
+    Stepwise: ((Format.STEPWISE,), parsing.stepwise),
     VotedPair: ((Format.VOTES,), parsing.voted_pairs),
 }
 """For each kind of record: the formats it can be read from, and how a row is read."""
@@ -45,6 +47,7 @@ KINDS: dict[Format, type] = {
     Format.VOTES: VotedPair,
     Format.RANKING: Ranking,
     Format.RATING: Rating,
+    Format.STEPWISE: Stepwise,
     Format.UNPAIRED: Judged,
     Format.PREFERENCE: Comparison,
     Format.PREFERENCE_IMPLICIT: Comparison,
@@ -181,6 +184,11 @@ def load_rankings(path: str | Path, *, skip_bad: int = 0) -> list[Ranking]:
 def load_ratings(path: str | Path, *, skip_bad: int = 0) -> list[Rating]:
     """Completions rated on named axes."""
     return load(Rating, path, skip_bad=skip_bad).records
+
+
+def load_stepwise(path: str | Path, *, skip_bad: int = 0) -> list[Stepwise]:
+    """Completions in labelled steps."""
+    return load(Stepwise, path, skip_bad=skip_bad).records
 
 
 def load_voted_pairs(path: str | Path, *, skip_bad: int = 0) -> list[VotedPair]:

@@ -26,6 +26,7 @@ from preftune.records import (
     Ranking,
     Rating,
     Rewarded,
+    Stepwise,
     Text,
     Vote,
     VotedPair,
@@ -175,14 +176,19 @@ def _comparison_of_votes(columns: Columns) -> Comparison:
         raise LeftOut("no votes")
     if share == 0.5:
         raise LeftOut("undecided votes")
-    a_won = share > 0.5
+    return comparison_of(pair, share)
+
+
+def comparison_of(pair: VotedPair, share: float) -> Comparison:
+    """A pair whose side a has this share of the votes; even votes name a the chosen one."""
+    a_won = share >= 0.5
     return Comparison(
         prompt=pair.prompt,
         chosen=pair.response_a if a_won else pair.response_b,
         rejected=pair.response_b if a_won else pair.response_a,
         probability=max(share, 1 - share),
-        margin=_number(columns, "margin", default=0.0),
-        weight=_at_least_zero(columns, "weight"),
+        margin=_number(pair.columns, "margin", default=0.0),
+        weight=_at_least_zero(pair.columns, "weight"),
         columns=pair.columns,
     )
 
@@ -278,6 +284,32 @@ def ratings(columns: Columns, form: Format) -> list[Rating]:
             ratings={name: None if math.isnan(v) else v for name, v in values.items()},
         )
     ]
+
+
+def stepwise(columns: Columns, form: Format) -> list[Stepwise]:
+    """A completion in steps: a label for each, true, false, a number from 0 to 1, or null."""
+    steps, labels = columns["completions"], columns["labels"]
+    if not isinstance(steps, list) or not steps:
+        raise RowFault("wrong_type", '"completions" is not a list of steps.')
+    if not isinstance(labels, list) or len(labels) != len(steps):
+        raise RowFault("wrong_type", '"labels" is not a list with one label for each step.')
+    return [
+        Stepwise(
+            prompt=prompt_with(text_of(columns["prompt"], "prompt"), columns, form),
+            steps=tuple(not_empty(string_of(step, "completions"), "completions") for step in steps),
+            labels=tuple(_step_label(label) for label in labels),
+        )
+    ]
+
+
+def _step_label(label: object) -> float | None:
+    if label is None:
+        return None
+    if isinstance(label, bool | int | float) and 0 <= label <= 1:
+        return float(label)
+    raise RowFault(
+        "wrong_type", f"The label of a step is {label!r}; it is true, false, 0 to 1, or null."
+    )
 
 
 def voted_pairs(columns: Columns, form: Format) -> list[VotedPair]:

@@ -14,11 +14,14 @@ from preftune.records import (
     Ranking,
     Rating,
     Rewarded,
+    Stepwise,
     Text,
     VotedPair,
 )
 
-OTHER_FORMATS = frozenset({"messages", "response_a", "response_b", "completions", "ranks"})
+OTHER_FORMATS = frozenset(
+    {"messages", "response_a", "response_b", "completions", "ranks", "labels"}
+)
 """Columns that would make a written row look like one of another format."""
 
 
@@ -53,6 +56,8 @@ def to_row(record: object) -> dict[str, Any]:
             return _voted_row(record)
         case Ranking():
             return _ranking_row(record)
+        case Stepwise():
+            return _stepwise_row(record)
         case Demonstration() | Judged() | Rating() | Rewarded():
             return _completion_row(record)
     raise TypeError(f"{type(record).__name__} is no record of a dataset")
@@ -118,6 +123,15 @@ def _ranking_row(ranking: Ranking) -> dict[str, Any]:
         "group_id": ranking.group_id,
     }
     return _with(ranking.prompt.columns, own)
+
+
+def _stepwise_row(record: Stepwise) -> dict[str, Any]:
+    own = {
+        "prompt": text_cell(record.prompt.text),
+        "completions": list(record.steps),
+        "labels": list(record.labels),
+    }
+    return _with(record.prompt.columns, own)
 
 
 def _completion_row(record: Demonstration | Judged | Rating | Rewarded) -> dict[str, Any]:

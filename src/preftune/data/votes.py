@@ -1,6 +1,6 @@
 """Votes and rankings to comparisons: who won, and with what share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,6 +31,19 @@ def share_for_a(counts: Tally) -> float | None:
     """
     decided = counts.a + counts.b + counts.tie
     return (counts.a + counts.tie / 2) / decided if decided else None
+
+
+def weighed_share(votes: Iterable[Vote], weights: Mapping[str, float]) -> float | None:
+    """The same with each vote counted by its annotator's weight, 1 for those not named.
+
+    Σ w · (1 for a, ½ for a tie) / Σ w over the votes for a, for b and ties.
+    """
+    worth = {"a": 1.0, "tie": 0.5, "b": 0.0}
+    counted = [
+        (weights.get(vote.annotator, 1.0), worth[vote.vote]) for vote in votes if vote.vote in worth
+    ]
+    total = sum(weight for weight, _ in counted)
+    return sum(weight * value for weight, value in counted) / total if total else None
 
 
 def ranked_pairs(ranks: Iterable[int]) -> list[tuple[int, int]]:

@@ -1,5 +1,12 @@
 """Measurements of policies and reward models: pure functions over records and scores."""
 
+from preftune.evaluation.abstention import (
+    Commitment,
+    calibrated_summary,
+    calibration_summary,
+    commitment,
+    coverage_curve,
+)
 from preftune.evaluation.baselines import (
     Baselines,
     baselines,
@@ -33,6 +40,7 @@ from preftune.evaluation.win_rate import WinRate, compare_policies, compare_scor
 
 __all__ = [
     "Baselines",
+    "Commitment",
     "Overoptimization",
     "PolicyReport",
     "RewardReport",
@@ -44,9 +52,13 @@ __all__ = [
     "best_of_n_policy",
     "best_of_n_policy_kl",
     "best_of_n_weights",
+    "calibrated_summary",
+    "calibration_summary",
+    "commitment",
     "compare_policies",
     "compare_scores",
     "correctness",
+    "coverage_curve",
     "kl_to_reference",
     "longer_correct",
     "on_axis",

@@ -1,6 +1,24 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.batches import Batch, collate, micro_batches
+from preftune.models.ensembles import (
+    Ensemble,
+    average_weights,
+    first_member,
+    read_ensemble,
+    write_ensemble,
+)
+from preftune.models.heads import (
+    Axes,
+    Steps,
+    axes_of,
+    separator_ids,
+    set_axes,
+    set_steps,
+    set_temperature,
+    steps_of,
+    temperature_of,
+)
 from preftune.models.loading import (
     context_of,
     load_policy,
@@ -12,10 +30,14 @@ from preftune.models.loading import (
 )
 from preftune.models.networks import (
     TokenStatistics,
+    axis_scores,
     response_logits,
     response_logprobs,
     response_statistics,
+    score_of_axes,
     scores,
+    step_ends,
+    step_scores,
     values,
 )
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
@@ -33,16 +55,23 @@ from preftune.models.value_heads import (
 
 __all__ = [
     "GUIDANCE",
+    "Axes",
     "Batch",
+    "Ensemble",
     "Fitted",
     "Renderer",
     "Row",
+    "Steps",
     "TokenStatistics",
     "ValueHeads",
+    "average_weights",
+    "axes_of",
+    "axis_scores",
     "build_policy",
     "build_value_heads",
     "collate",
     "context_of",
+    "first_member",
     "fit_prompts",
     "fit_rows",
     "load_policy",
@@ -51,6 +80,7 @@ __all__ = [
     "load_value_heads",
     "micro_batches",
     "read_states",
+    "read_ensemble",
     "renderer_for",
     "response_logits",
     "response_logprobs",
@@ -58,9 +88,19 @@ __all__ = [
     "reward_model_from",
     "save_model",
     "save_value_heads",
+    "score_of_axes",
     "scores",
     "scores_of_rows",
+    "separator_ids",
+    "set_axes",
     "set_normalisation",
+    "set_steps",
+    "set_temperature",
+    "step_ends",
+    "step_scores",
+    "steps_of",
+    "temperature_of",
     "train_tokenizer",
     "values",
+    "write_ensemble",
 ]

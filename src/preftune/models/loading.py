@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from preftune.models.networks import BIAS, GAIN
+from preftune.models.ensembles import NAME as ENSEMBLE
+from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
 from preftune.records import BadInput
 
@@ -33,7 +35,7 @@ def load_policy(source: str | Path, device: torch.device) -> PreTrainedModel:
 
 
 def load_reward_model(source: str | Path, device: torch.device) -> PreTrainedModel:
-    """A reward model: a sequence classifier with one output.
+    """A reward model: a sequence classifier with one output, or several named ones.
 
     Raises :class:`BadInput` when the folder holds a language model or another classifier.
     """
@@ -46,9 +48,11 @@ def load_reward_model(source: str | Path, device: torch.device) -> PreTrainedMod
             remedy="Train one with a reward_model stage, or name another folder.",
         )
     model = _load(AutoModelForSequenceClassification, source, device)
-    if model.config.num_labels != 1:
+    axes = axes_of(model.config)
+    if model.config.num_labels != (1 if axes is None else len(axes.names)):
         raise BadInput(
-            f"A reward model has one output and this model has {model.config.num_labels}.",
+            f"A reward model has one output and this model has {model.config.num_labels}, "
+            "and its configuration does not say which is the score.",
             file=source,
             remedy="Train one with a reward_model stage.",
         )
@@ -56,15 +60,19 @@ def load_reward_model(source: str | Path, device: torch.device) -> PreTrainedMod
     return model
 
 
-def reward_model_from(source: str | Path, device: torch.device, seed: int) -> PreTrainedModel:
+def reward_model_from(
+    source: str | Path, device: torch.device, seed: int, outputs: Sequence[str] = ("score",)
+) -> PreTrainedModel:
     """A reward model with the body of ``source`` and a fresh head, N(0, 1/(d+1)), no bias.
 
-    Head as in Stiennon et al. 2020 (released code). A source that is a reward model already
-    keeps its head.
+    Head as in Stiennon et al. 2020 (released code), a row for each of ``outputs``. A source that
+    is a reward model already keeps its head.
     """
     if any("SequenceClassification" in n for n in _config(source).get("architectures") or []):
-        return load_reward_model(source, device)
-    model = _load(AutoModelForSequenceClassification, source, device, num_labels=1)
+        model = load_reward_model(source, device)
+        require_axes(model.config, outputs, source)
+        return model
+    model = _load(AutoModelForSequenceClassification, source, device, num_labels=len(outputs))
     weight = _score_head(model, source).weight
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -159,6 +167,12 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
         or os.sep in str(source)
         and not str(source).startswith("hub:")
     ):
+        if (folder / ENSEMBLE).exists():
+            raise BadInput(
+                "This folder holds several reward models, and one is needed here.",
+                file=source,
+                remedy="Name one of them: its folder member-0, for instance.",
+            )
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

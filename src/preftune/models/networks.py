@@ -7,10 +7,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import token_entropy, token_logprobs
+from preftune.maths.steps import every_step, last_step, step_end_mask, worst_step
 from preftune.models.batches import Batch
+from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
 
-GAIN, BIAS = "score_gain", "score_bias"
-"""Keys in a reward model's config.json: score = gain · raw + bias."""
+AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
+"""How the scores of steps become an answer's score."""
 
 
 class TokenStatistics(NamedTuple):
@@ -55,7 +57,15 @@ def response_statistics(
 
 
 def scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
-    """The reward model's normalised score of each row, [B], read at its last real token."""
+    """The reward model's normalised score of each row, [B], read at its last real token.
+
+    Of a model with several axes, its score among them; of one that scores steps, their aggregate.
+    """
+    steps = steps_of(model.config)
+    if steps is not None:
+        read = step_scores(model, batch, dropout)
+        mask = step_ends(batch, steps)
+        return _normalised(model, AGGREGATES[steps.aggregate](scores_BT=read, step_mask_BT=mask))
     hidden = _hidden(model, batch)
     rows = torch.arange(len(hidden), device=hidden.device)
     return read_scores(model, hidden[rows, batch.last_index_B], dropout)
@@ -64,13 +74,41 @@ def scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.
 def read_scores(model: PreTrainedModel, hidden_BH: torch.Tensor, dropout: float) -> torch.Tensor:
     """The score head on hidden states, normalised, [B]."""
     kept = nn.functional.dropout(hidden_BH, dropout, training=dropout > 0)
-    return _normalised(model, _head(model)(kept).squeeze(-1))
+    return _normalised(model, _one(model, _head(model)(kept)))
+
+
+def axis_scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
+    """The score of each row on every axis, [B, K], in the axes' own units."""
+    return _in_units(axes_of(model.config), _last_outputs(model, batch, dropout))
+
+
+def score_of_axes(model: PreTrainedModel, axes_BK: torch.Tensor) -> torch.Tensor:
+    """The normalised score from :func:`axis_scores`, [B]."""
+    return _normalised(model, _weighted(axes_of(model.config), axes_BK))
+
+
+def step_scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
+    """The score after each response token, [B, T], in log-odds; read it where a step ends."""
+    hidden = _hidden(model, batch)[:, -batch.width :]
+    hidden = nn.functional.dropout(hidden, dropout, training=dropout > 0)
+    return _head(model)(hidden).squeeze(-1).float()
+
+
+def step_ends(batch: Batch, steps: Steps) -> torch.Tensor:
+    """True at response tokens that end a step, [B, T]."""
+    ids = batch.response_ids_BT
+    return step_end_mask(
+        tokens_BT=ids,
+        action_mask_BT=batch.action_mask_BT,
+        separators_N=torch.tensor(steps.separator_ids, device=ids.device),
+        end_token=steps.end_id,
+    )
 
 
 def values(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The value before each response token is written, [B, T], in normalised score units."""
     hidden = _hidden(model, batch)
-    return _normalised(model, _head(model)(hidden[:, -batch.width - 1 : -1]).squeeze(-1))
+    return _normalised(model, _one(model, _head(model)(hidden[:, -batch.width - 1 : -1])))
 
 
 def hidden_states(
@@ -97,6 +135,37 @@ def hidden_states(
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     return hidden_states(model, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
+
+
+def _last_outputs(model: PreTrainedModel, batch: Batch, dropout: float) -> torch.Tensor:
+    """The head's outputs at each row's last real token, [B, K]."""
+    hidden = _hidden(model, batch)
+    rows = torch.arange(len(hidden), device=hidden.device)
+    last = nn.functional.dropout(hidden[rows, batch.last_index_B], dropout, training=dropout > 0)
+    return _head(model)(last)
+
+
+def _one(model: PreTrainedModel, outputs: torch.Tensor) -> torch.Tensor:
+    """One number in place of the last axis: the only output, or the axes' weighted sum."""
+    axes = axes_of(model.config)
+    if axes is None:
+        return outputs.squeeze(-1)
+    return _weighted(axes, _in_units(axes, outputs))
+
+
+def _in_units(axes: Axes | None, outputs: torch.Tensor) -> torch.Tensor:
+    if axes is None:
+        return outputs.float()
+    gains, biases = (
+        torch.tensor(part, device=outputs.device) for part in (axes.gains, axes.biases)
+    )
+    return outputs.float() * gains + biases
+
+
+def _weighted(axes: Axes | None, values: torch.Tensor) -> torch.Tensor:
+    if axes is None:
+        return values.squeeze(-1)
+    return values @ torch.tensor(axes.weights, device=values.device)
 
 
 def _head(model: PreTrainedModel) -> nn.Module:

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.models.batches import collate, micro_batches
+from preftune.models.heads import steps_of
 from preftune.models.networks import hidden_states, read_scores, scores
 from preftune.models.rendering import Row
 
@@ -77,9 +78,12 @@ def scores_of_rows(
 ) -> torch.Tensor:
     """The score of each row, [B], in the rows' order; a prompt that rows share is read once.
 
+    A model that scores steps reads every row alone: it needs more of it than the last token.
     At most ``max_tokens`` padded tokens go through the network at once (one group at least).
     """
-    groups = _groups(rows, min(LONGEST, max_tokens))
+    groups = [[index] for index in range(len(rows))]
+    if steps_of(model.config) is None:
+        groups = _groups(rows, min(LONGEST, max_tokens))
     packed = [[rows[index] for index in group] for group in groups]
     lengths = [_packed_length(group) for group in packed]
     parts: list[torch.Tensor] = []

@@ -71,12 +71,21 @@ LANGUAGE_MODEL = (
 )
 
 REWARD_MODEL = (
-    Metric("accuracy", "share", "Pairs whose chosen side scores higher; ties count half.", RM),
+    Metric(
+        "accuracy",
+        "share",
+        "Pairs whose chosen side scores higher, ties half; rankings whose best scores highest; "
+        "steps on the right side of 0.",
+        RM,
+    ),
     Metric("margin", "score", "Mean score of the chosen side minus that of the rejected.", RM),
     Metric("min_reward", "score", "Lowest score in the step.", RM),
     Metric("mean_reward", "score", "Mean score over both sides.", RM),
     Metric("max_reward", "score", "Highest score in the step.", RM),
     Metric("eval_accuracy", "share", "The accuracy on the validation rows.", RM),
+    Metric(
+        "mean_absolute_error", "rating", "Mean distance of a score from its rating, over axes.", RM
+    ),
     Metric("ece", "share", "Expected calibration error: |stated - observed| over bins.", RM),
 )
 

@@ -1,6 +1,9 @@
 """Opening what generates and what judges: the place where words and numbers meet."""
 
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from preftune.algorithms.on_policy import stop_ids
 from preftune.models import (
@@ -9,13 +12,14 @@ from preftune.models import (
     load_reward_model,
     load_tokenizer,
     load_value_heads,
+    read_ensemble,
     renderer_for,
 )
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.sources import GOLD
 from preftune.recipe import SamplingSettings
 from preftune.records import Completion, Prompt, Sampling, Score, StopReason
-from preftune.rewards import RewardModelScore
+from preftune.rewards import EnsembleScore, RewardModelScore
 from preftune.rollouts import NativeEngine
 from preftune.worlds import gold_judge, world
 
@@ -60,11 +64,29 @@ def guidance_of(asked: float | None, engine: NativeEngine) -> float:
     return float(own) if engine.value_heads is not None else 0.0
 
 
-def open_reward_model(context: StageContext[Any], role: str) -> RewardModelScore:
-    """A reward model that renders text with its own tokenizer."""
-    source = context.inputs[role]
-    model = load_reward_model(source, context.device)
-    renderer = renderer_for(model, load_tokenizer(source), source)
+def open_reward_model(context: StageContext[Any], role: str) -> RewardModelScore | EnsembleScore:
+    """A reward model, or an ensemble as one, that renders text with its own tokenizer."""
+    return reward_model_score(context.inputs[role], context.device)
+
+
+def reward_model_score(
+    source: str | Path, device: torch.device
+) -> RewardModelScore | EnsembleScore:
+    """The same from a folder or a hub name."""
+    ensemble = read_ensemble(source)
+    if ensemble is None:
+        return _one_reward_model(source, device)
+    return EnsembleScore(
+        members=tuple(_one_reward_model(Path(source) / m, device) for m in ensemble.members),
+        offsets=ensemble.offsets,
+        aggregation=ensemble.aggregation,
+        temperature=ensemble.temperature,
+    )
+
+
+def _one_reward_model(source: str | Path, device: torch.device) -> RewardModelScore:
+    model = load_reward_model(source, device)
+    renderer = renderer_for(model, load_tokenizer(str(source).removeprefix("hub:")), source)
     return RewardModelScore(model, renderer, same_ids=False)
 
 

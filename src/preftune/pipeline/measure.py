@@ -15,6 +15,7 @@ from preftune.artifacts import derive_seed, hash_path
 from preftune.data import load, load_prompts
 from preftune.evaluation import (
     baselines,
+    calibrated_summary,
     compare_policies,
     correctness,
     kl_to_reference,
@@ -25,17 +26,16 @@ from preftune.evaluation import (
 )
 from preftune.models import (
     load_policy,
-    load_reward_model,
     load_tokenizer,
     load_value_heads,
     renderer_for,
 )
 from preftune.monitoring import Console
-from preftune.pipeline.engines import as_completion, guidance_of
+from preftune.pipeline.engines import as_completion, guidance_of, reward_model_score
 from preftune.pipeline.origins import model_folder, training_rows
 from preftune.pipeline.sources import GOLD
 from preftune.records import BadInput, Comparison, Completion, Prompt, Sampling, Score
-from preftune.rewards import RewardModelScore, same_vocabulary
+from preftune.rewards import same_vocabulary
 from preftune.rollouts import NativeEngine
 from preftune.worlds import gold_judge, world
 
@@ -86,22 +86,28 @@ def evaluate_reward_model(
     base = baselines(train, comparisons)
     found = base.as_json()
     fit_reason = found.pop("reason")
-    right = correctness([a - b for a, b in zip(chosen, rejected, strict=True)])
-    units = [c.prompt.id for c in comparisons]
-    return report | {
-        "model": str(model),
-        "data": str(data),
-        "pairs": len(comparisons),
-        "skipped": len(loaded.faults),
-        "left_out": dict(loaded.left_out),
-        "baselines": found,
-        "baselines_reason": reason or fit_reason,
-        "baseline_train": train_from,
-        "above_baselines": {
-            name: paired_accuracy(right, theirs, units).as_json()
-            for name, theirs in base.correct.items()
-        },
-    }
+    gaps = [a - b for a, b in zip(chosen, rejected, strict=True)]
+    right, units = correctness(gaps), [c.prompt.id for c in comparisons]
+    observed = [c.probability for c in comparisons]
+    calibrated = calibrated_summary(gaps, observed, units, temperature=score.temperature)
+    return (
+        report
+        | calibrated
+        | {
+            "model": str(model),
+            "data": str(data),
+            "pairs": len(comparisons),
+            "skipped": len(loaded.faults),
+            "left_out": dict(loaded.left_out),
+            "baselines": found,
+            "baselines_reason": reason or fit_reason,
+            "baseline_train": train_from,
+            "above_baselines": {
+                name: paired_accuracy(right, theirs, units).as_json()
+                for name, theirs in base.correct.items()
+            },
+        }
+    )
 
 
 def evaluate_win_rate(
@@ -193,12 +199,9 @@ def _judge(judge: str | Path, device: torch.device) -> tuple[Score, str, float]:
     return open_score(judge, device), "score", 0.0
 
 
-def open_score(source: str | Path, device: torch.device) -> RewardModelScore:
+def open_score(source: str | Path, device: torch.device) -> RewardModelScore | EnsembleScore:
     """A reward model's or stage's folder, or ``hub:NAME``, as a score of texts."""
-    folder = model_folder(source)
-    model = load_reward_model(folder, device)
-    renderer = renderer_for(model, load_tokenizer(_plain_name(folder)), folder)
-    return RewardModelScore(model, renderer, same_ids=False)
+    return reward_model_score(model_folder(source), device)
 
 
 def _engine(policy: str | Path, device: torch.device, drawing: Drawing) -> NativeEngine:
@@ -234,7 +237,7 @@ def _write(
     return written
 
 
-def _scored(score: RewardModelScore, texts: Sequence[Completion], console: Console) -> list[float]:
+def _scored(score: Score, texts: Sequence[Completion], console: Console) -> list[float]:
     found: list[float] = []
     with console.progress("score", len(texts)) as bar:
         for start in range(0, len(texts), PORTION):

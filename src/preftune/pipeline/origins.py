@@ -5,6 +5,7 @@ from pathlib import Path
 from preftune.artifacts import Manifest, hash_path, read_manifest
 from preftune.artifacts.manifest import MANIFEST_NAME
 from preftune.data import load_comparisons
+from preftune.recipe.reward_model import ON_COMPARISONS
 from preftune.records import BadInput, Comparison
 
 Found = tuple[list[Comparison] | None, str | None, str | None]
@@ -18,10 +19,9 @@ def model_folder(source: str | Path) -> str | Path:
     if str(source).startswith("hub:"):
         return str(source)
     folder = Path(source).expanduser()
-    if (folder / "config.json").is_file():
-        return folder
-    if (folder / "model" / "config.json").is_file():
-        return folder / "model"
+    for place in (folder, folder / "model"):
+        if any((place / name).is_file() for name in ("config.json", "ensemble.json")):
+            return place
     models = sorted(path.parent for path in folder.glob("stages/*/model/config.json"))
     if models:
         listed = ", ".join(str(path) for path in models)
@@ -59,6 +59,9 @@ def training_rows(model: str | Path, given: str | Path | None) -> Found:
         return _none(f"The training rows are gone: {path}.")
     if hash_path(path) != parents[0].sha256:
         return _none(f"The training rows have changed since: {path}.")
+    objective = manifest.recipe.get("objective", {}).get("kind", ON_COMPARISONS[0])
+    if objective not in ON_COMPARISONS:
+        return _none(f"The model was trained on no comparisons (objective {objective!r}).")
     skip_bad = manifest.recipe.get("skip_bad", 0)
     return load_comparisons(path, skip_bad=skip_bad), str(path), None
 

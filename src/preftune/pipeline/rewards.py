@@ -14,6 +14,7 @@ from preftune.records import Score
 from preftune.rewards import (
     CallableScore,
     ComposedScore,
+    EnsembleScore,
     Part,
     RewardModelScore,
     load_callable,
@@ -55,7 +56,9 @@ def callable_hashes(settings: Section) -> dict[str, str]:
     }
 
 
-def _model(context: StageContext[Any], role: str, renderer: Renderer) -> RewardModelScore:
+def _model(
+    context: StageContext[Any], role: str, renderer: Renderer
+) -> RewardModelScore | EnsembleScore:
     score = open_reward_model(context, role)
     return replace(
         score,

@@ -20,6 +20,16 @@ from preftune.recipe.recipe import Recipe, Stage
 from preftune.recipe.reference import recipe_page
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
+from preftune.recipe.reward_objectives import (
+    Aggregation,
+    AxesRegression,
+    BradleyTerry,
+    KWise,
+    Objective,
+    Process,
+    RatingRegression,
+    UncertaintyWeighted,
+)
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -36,7 +46,10 @@ __all__ = [
     "PPO",
     "PRESETS",
     "SFT",
+    "Aggregation",
     "Architecture",
+    "AxesRegression",
+    "BradleyTerry",
     "CandidatePolicy",
     "Candidates",
     "Conversion",
@@ -44,12 +57,16 @@ __all__ = [
     "CrossValidate",
     "Dataset",
     "Evaluate",
+    "KWise",
     "LabelStage",
+    "Objective",
     "OnPolicy",
     "OnPolicyWithCritic",
     "Optimizer",
     "Population",
     "Pretrain",
+    "Process",
+    "RatingRegression",
     "Recipe",
     "RejectionSampling",
     "RewardModel",
@@ -58,6 +75,7 @@ __all__ = [
     "Section",
     "Source",
     "Stage",
+    "UncertaintyWeighted",
     "World",
     "convert_trl",
     "load_recipe",

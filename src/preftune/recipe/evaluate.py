@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.reward_model import RewardModel
+from preftune.recipe.reward_model import ON_COMPARISONS, RewardModel
 from preftune.recipe.sections import SamplingSettings, Section, Source
 
 
@@ -69,3 +69,15 @@ class CrossValidate(Section):
     """Reward models in each fold's ensemble; their mean score counts."""
     reward_model: RewardModel
     """How each is trained; its ``train`` and ``validation`` are replaced fold by fold."""
+
+    @model_validator(mode="after")
+    def _one_model_on_comparisons(self) -> Self:
+        kind = self.reward_model.objective.kind
+        if kind not in ON_COMPARISONS:
+            raise ValueError(
+                f"reward_model.objective.kind = {kind!r} learns from no comparisons, and folds are "
+                "measured on them: use bradley_terry or k_wise"
+            )
+        if self.reward_model.members > 1:
+            raise ValueError("reward_model.members belongs one level up: set members instead")
+        return self

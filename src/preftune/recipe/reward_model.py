@@ -1,24 +1,33 @@
-"""A Bradley–Terry reward model on comparisons: what can be set."""
+"""A reward model on comparisons, rankings, ratings or steps: what can be set."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from preftune.recipe.reward_objectives import Aggregation, BradleyTerry, MeanScore, Objective
 from preftune.recipe.sections import Optimizer, Section, Source, TooLong
+
+ON_COMPARISONS = ("bradley_terry", "k_wise")
+"""The objectives that learn from comparisons."""
 
 
 class RewardModel(Section):
-    """Learns a score such that P(chosen beats rejected) = sigmoid(score difference)."""
+    """Learns a score, by default such that P(chosen beats rejected) = sigmoid(difference)."""
 
     kind: Literal["reward_model"] = "reward_model"
     model: Source
     """The model whose body the reward model starts from, usually the SFT model."""
     train: Source
-    """Comparisons: preference, votes or ranking rows."""
+    """Comparisons (preference, votes or ranking rows), or what the objective learns from."""
     validation: Source | None = None
-    """Held-out comparisons of other prompts; the best step on their accuracy is kept."""
+    """Held-out rows of other prompts; the best step on their accuracy is kept, or on their loss
+    where there is no accuracy."""
+    objective: Objective = BradleyTerry()
+    """What is learned, and from which rows."""
     labels: Literal["hard", "soft"] = "hard"
     """``hard``: the majority decides. ``soft``: the share of votes is the target probability."""
+    annotator_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """How much the votes of these annotators count; those not named count 1. Needs votes rows."""
     normalise_on: Source | None = None
     """Demonstrations whose mean score becomes 0 and standard deviation 1 (Ziegler et al. 2019)."""
     epochs: int = Field(default=1, ge=1)
@@ -48,3 +57,52 @@ class RewardModel(Section):
     """Optimizer of the reward model."""
     checkpoint_every: int = Field(default=50, ge=1)
     """Optimizer steps between checkpoints."""
+    not_sure_below: float = Field(default=0.6, ge=0.5, lt=1)
+    """The model is counted as not sure of a pair when the calibrated probability of neither side
+    reaches this; the summary says how often, and how accurate it is where it is sure."""
+    members: int = Field(default=1, ge=1)
+    """Reward models trained, with other heads and another order of the rows; 2 and more are an
+    ensemble."""
+    bootstrap: bool = False
+    """Each member learns from as many rows drawn with replacement, whole prompts at a time."""
+    aggregation: Aggregation = MeanScore()
+    """How an ensemble's scores become one, after each member is centred on the same answers."""
+    average_weights: bool = False
+    """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
+    same head."""
+
+    @model_validator(mode="after")
+    def _objective_fits(self) -> Self:
+        kind = self.objective.kind
+        only = {
+            'labels = "soft"': self.labels == "soft",
+            "center": self.center > 0,
+            'batching = "prompts"': self.batching == "prompts",
+        }
+        for name, given in only.items():
+            if given and kind != "bradley_terry":
+                raise ValueError(
+                    f"{name} belongs to bradley_terry and not to {kind}: leave it out, or set "
+                    'objective.kind = "bradley_terry"'
+                )
+        if self.annotator_weights and kind not in ON_COMPARISONS:
+            raise ValueError(
+                f"annotator_weights weigh votes, and {kind} learns from none: leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _members_fit(self) -> Self:
+        for name in ("bootstrap", "average_weights"):
+            if getattr(self, name) and self.members == 1:
+                raise ValueError(f"{name} needs several members: set members = 5, for instance")
+        if self.members == 1 and self.aggregation.kind != "mean":
+            raise ValueError(
+                "one model has nothing to aggregate: set members = 5, for instance, or leave "
+                "aggregation out"
+            )
+        if self.average_weights and self.aggregation.kind != "mean":
+            raise ValueError(
+                "average_weights makes one model, whose score needs no aggregation: leave one out"
+            )
+        return self

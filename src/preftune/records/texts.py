@@ -110,6 +110,18 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepwise:
+    """A completion in steps, each labelled (TRL's ``{"prompt","completions","labels"}``).
+
+    A label is 0 (wrong) to 1 (right); None where nobody looked.
+    """
+
+    prompt: Prompt
+    steps: tuple[str, ...]
+    labels: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One annotator's answer about a pair: ``vote`` is a, b, tie or both_bad."""
 

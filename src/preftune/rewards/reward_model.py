@@ -6,13 +6,26 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Renderer, Row, fit_rows, scores_of_rows
+from preftune.models import (
+    Renderer,
+    Row,
+    axes_of,
+    axis_scores,
+    collate,
+    fit_rows,
+    micro_batches,
+    score_of_axes,
+    scores_of_rows,
+    temperature_of,
+)
 from preftune.records import Axes, Completion
 
 
 @dataclass(frozen=True, slots=True)
 class RewardModelScore:
-    """Scores completions on one axis, ``score``, in the model's normalised units.
+    """Scores completions on the axis ``score``, in the model's normalised units.
+
+    A model with several outputs gives each by its name as well, in that axis's own units.
 
     ``same_ids``: the model reads the policy's own token ids, so completions are scored exactly as
     they were sampled; otherwise their text is rendered with the model's own tokenizer.
@@ -30,13 +43,33 @@ class RewardModelScore:
             self.renderer.context,
             "truncate_prompt_left",
         )
-        return [{"score": score} for score in self.score_rows(rows)]
+        names = [*(axes.names if (axes := axes_of(self.model.config)) else ()), "score"]
+        return [dict(zip(names, row, strict=True)) for row in self._read(rows)]
 
-    @torch.no_grad()
     def score_rows(self, rows: Sequence[Row]) -> list[float]:
         """Scores in the rows' order."""
+        return [row[-1] for row in self._read(rows)]
+
+    @property
+    def temperature(self) -> float:
+        """P(one answer beats another) = sigmoid(score difference / temperature)."""
+        return temperature_of(self.model.config)
+
+    @torch.no_grad()
+    def _read(self, rows: Sequence[Row]) -> list[list[float]]:
+        """The axes of each row in the model's order, and its score as the last."""
         pad_id = int(self.renderer.tokenizer.pad_token_id)
-        return scores_of_rows(self.model, rows, pad_id, self.micro_batch_tokens).tolist()
+        if axes_of(self.model.config) is None:
+            read = scores_of_rows(self.model, rows, pad_id, self.micro_batch_tokens)
+            return [[score] for score in read.tolist()]
+        out: list[list[float]] = [[] for _ in rows]
+        for indices in micro_batches([len(row) for row in rows], self.micro_batch_tokens):
+            batch = collate([rows[i] for i in indices], pad_id, self.model.device)
+            axes = axis_scores(self.model, batch)
+            table = torch.cat([axes, score_of_axes(self.model, axes).unsqueeze(-1)], dim=-1)
+            for index, row in zip(indices, table.tolist(), strict=True):
+                out[index] = row
+        return out
 
     def _row(self, completion: Completion) -> Row:
         if self.same_ids and completion.token_ids:

@@ -4,7 +4,9 @@ from preftune.stats.bootstrap import bootstrap_bca_estimate, bootstrap_estimate
 from preftune.stats.calibration import (
     Bin,
     Calibration,
+    brier,
     expected_calibration_error,
+    fit_temperature,
     pair_calibration,
 )
 from preftune.stats.clusters import Clusters
@@ -32,8 +34,10 @@ __all__ = [
     "Selection",
     "bootstrap_bca_estimate",
     "bootstrap_estimate",
+    "brier",
     "distinct_n",
     "expected_calibration_error",
+    "fit_temperature",
     "length_controlled_win_rate",
     "mean_estimate",
     "ngrams",

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
 
 from preftune.records import BadInput
-from preftune.stats.clusters import Floats, shares
+from preftune.stats.clusters import Floats, column, shares
+
+COLDEST, WARMEST = 0.01, 100.0
+"""Temperatures a fit may end at; the ends are for labels that are all right or all wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,32 @@ def pair_calibration(probabilities: ArrayLike, outcomes: ArrayLike, bins: int = 
         for row in reversed(upper)
     ]
     return _calibration([*lower, *upper])
+
+
+def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
+    """Mean (probability − outcome)² (Brier 1950); .25 for always saying .5 of yes and no."""
+    p, y = _both(probabilities, outcomes, 1)
+    return float(np.mean((p - y) ** 2))
+
+
+def fit_temperature(gaps: ArrayLike, outcomes: ArrayLike) -> float:
+    """The T of least cross-entropy of sigmoid(gap / T) on the outcomes (Guo et al. 2017).
+
+    ``gaps`` are in log-odds, ``outcomes`` in [0, 1]. T > 1 where the gaps are too sure of
+    themselves. The loss is convex in 1/T, so there is one answer, at most WARMEST and at least
+    COLDEST.
+    """
+    gap, y = column(gaps, "gaps"), shares(outcomes, "outcomes")
+    if gap.size != y.size:
+        raise BadInput(f"There are {gap.size} gaps but {y.size} outcomes.")
+
+    def loss(log_temperature: float) -> float:
+        z = gap / np.exp(log_temperature)
+        return float(np.mean(y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z)))
+
+    bounds = (float(np.log(COLDEST)), float(np.log(WARMEST)))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-8})
+    return float(np.exp(found.x))
 
 
 def _both(probabilities: ArrayLike, outcomes: ArrayLike, bins: int) -> tuple[Floats, Floats]:

@@ -13,20 +13,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
-from preftune.algorithms.reward_model import (
-    Pair,
-    RewardInputs,
-    distinct_rows,
-    reward_model,
-    score_rows,
-)
+from preftune.algorithms.reward_batches import Pair, distinct_rows
+from preftune.algorithms.reward_model import RewardInputs, reward_model, score_rows
 from preftune.artifacts import write_json_atomic
-from preftune.data import load_comparisons, write_rows
+from preftune.data import write_rows
 from preftune.evaluation import baselines, correctness, paired_accuracy
-from preftune.models import Renderer, load_tokenizer, renderer_for, reward_model_from
+from preftune.models import Renderer, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.stages.reward_model import pairs_of
+from preftune.pipeline.reward_rows import axes_for, pairs_of, read_records
+from preftune.pipeline.stages.reward_model import fresh_model
 from preftune.recipe import CrossValidate
 from preftune.records import BadInput, Comparison
 from preftune.stats import share_estimate
@@ -125,7 +122,7 @@ def _fold_summary(grouped: Grouped, fold: Fold) -> dict[str, Any]:
 def _read(context: StageContext[CrossValidate]) -> Grouped:
     settings, path = context.settings, context.inputs["data"]
     source = context.inputs["reward_model.model"]
-    comparisons = load_comparisons(path, skip_bad=settings.reward_model.skip_bad)
+    comparisons = read_records(path, settings.reward_model, train=True)
     if settings.reward_model.too_long == "skip":
         raise BadInput(
             "Every comparison of a fold is measured, so none can be skipped for its length.",
@@ -141,7 +138,7 @@ def _read(context: StageContext[CrossValidate]) -> Grouped:
             file=path,
             remedy="Choose another column, or fewer validation_groups.",
         )
-    model = reward_model_from(source, context.device, context.seed_for("head"))
+    model = _fresh(context)
     renderer: Renderer = renderer_for(model, load_tokenizer(source), source)
     pairs = pairs_of(comparisons, renderer, settings.reward_model)
     return Grouped(comparisons, pairs, groups, names)
@@ -206,7 +203,7 @@ def _member(
     learn = [name for name in grouped.names if name != group and name not in stop]
     source = context.inputs["reward_model.model"]
     inputs = RewardInputs(
-        model=reward_model_from(source, context.device, context.seed_for("head")),
+        model=_fresh(context),
         pad_id=int(load_tokenizer(source).pad_token_id),
         train=[grouped.pairs[row] for row in grouped.rows_of(learn)],
         validation=[grouped.pairs[row] for row in grouped.rows_of(stop)],
@@ -229,6 +226,12 @@ def _member(
         write_json_atomic(result, found)
         journal.finish()
     return found
+
+
+def _fresh(context: StageContext[CrossValidate]) -> PreTrainedModel:
+    source, recipe = context.inputs["reward_model.model"], context.settings.reward_model
+    axes = axes_for(recipe, [], context.inputs["data"])
+    return fresh_model(source, context.device, context.seed_for("head"), axes, None)
 
 
 def _fold_file(context: StageContext[CrossValidate], number: int) -> Path:

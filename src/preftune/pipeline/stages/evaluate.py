@@ -12,6 +12,7 @@ from preftune.evaluation import (
     baselines,
     best_of_n,
     best_of_n_kl,
+    calibrated_summary,
     compare_policies,
     kl_to_reference,
     policy_report,
@@ -135,11 +136,14 @@ def _reward_summary(context: StageContext[Evaluate]) -> dict[str, Any]:
     """Accuracy on held-out labels beside what could be had at most, and two baselines."""
     comparisons = load_comparisons(context.inputs["comparisons"])
     proxy = open_reward_model(context, "reward_model")
-    report = reward_accuracy(
-        _side(proxy, [as_completion(c.prompt, c.chosen) for c in comparisons]),
-        _side(proxy, [as_completion(c.prompt, c.rejected) for c in comparisons]),
-        comparisons,
-    ).as_json()
+    chosen = _side(proxy, [as_completion(c.prompt, c.chosen) for c in comparisons])
+    rejected = _side(proxy, [as_completion(c.prompt, c.rejected) for c in comparisons])
+    report = reward_accuracy(chosen, rejected, comparisons).as_json() | calibrated_summary(
+        np.subtract(chosen, rejected),
+        [c.probability for c in comparisons],
+        [c.prompt.id for c in comparisons],
+        temperature=proxy.temperature,
+    )
     train = None
     if context.settings.comparisons_train is not None:
         train = load_comparisons(context.inputs["comparisons_train"])

@@ -14,6 +14,7 @@ from preftune.data import load_prompts
 from preftune.evaluation import compare_scores, on_axis
 from preftune.models import (
     Renderer,
+    first_member,
     fit_prompts,
     load_policy,
     load_tokenizer,
@@ -85,7 +86,7 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
 
 def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTrainedModel:
     """The reward model or what else the recipe starts it from; it reads the policy's tokens."""
-    source = context.inputs[value_role(context.settings)]
+    source = first_member(context.inputs[value_role(context.settings)])
     value = reward_model_from(source, context.device, context.seed_for("value head"))
     if not same_vocabulary(renderer, renderer_for(value, load_tokenizer(source), source)):
         raise BadInput(
