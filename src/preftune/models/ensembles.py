@@ -81,6 +81,16 @@ def first_member(source: str | Path) -> str | Path:
     return source if ensemble is None else Path(source) / ensemble.members[0]
 
 
+def require_one_model(source: str | Path) -> None:
+    """Raises :class:`BadInput` for the folder of an ensemble where one model is needed."""
+    if (Path(source) / NAME).exists():
+        raise BadInput(
+            "This folder holds several reward models, and one is needed here.",
+            file=source,
+            remedy="Name one of them: its folder member-0, for instance.",
+        )
+
+
 def average_weights(members: Sequence[Weights]) -> dict[str, torch.Tensor]:
     """The mean of each tensor over the members (WARM, Ramé et al. 2024).
 

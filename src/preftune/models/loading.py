@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from preftune.models.ensembles import NAME as ENSEMBLE
+from preftune.models.ensembles import require_one_model
 from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
 from preftune.records import BadInput
@@ -167,12 +167,7 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
         or os.sep in str(source)
         and not str(source).startswith("hub:")
     ):
-        if (folder / ENSEMBLE).exists():
-            raise BadInput(
-                "This folder holds several reward models, and one is needed here.",
-                file=source,
-                remedy="Name one of them: its folder member-0, for instance.",
-            )
+        require_one_model(folder)
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from preftune.models.ensembles import require_one_model
 from preftune.records import BadInput
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     Padding is always masked by length, never by comparing with the pad id, so the two may be the
     same token. Raises :class:`BadInput` when there is no tokenizer or it has no end token.
     """
+    require_one_model(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
