@@ -35,7 +35,7 @@ from preftune.pipeline.engines import as_completion, guidance_of, reward_model_s
 from preftune.pipeline.origins import model_folder, training_rows
 from preftune.pipeline.sources import GOLD
 from preftune.records import BadInput, Comparison, Completion, Prompt, Sampling, Score
-from preftune.rewards import same_vocabulary
+from preftune.rewards import EnsembleScore, RewardModelScore, same_vocabulary
 from preftune.rollouts import NativeEngine
 from preftune.worlds import gold_judge, world
 
