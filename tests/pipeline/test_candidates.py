@@ -99,7 +99,7 @@ def written(stages: Path) -> list[list[dict[str, Any]]]:
 def test_a_candidate_is_the_best_of_its_draws(stages: Path) -> None:
     engine = engine_of(stages / "01-base" / "model")
     prompts = load_prompts_of(stages)
-    seed = derive_seed(derive_seed(0, "candidates"), "sample", "base", 0)
+    seed = derive_seed(derive_seed(0, "candidates"), "sample", "base", "1.0", 0)
     drawn = engine([p for p in prompts for _ in range(5)], Sampling(6, seed=seed))
     source = stages / "02-reward" / "model"
     renderer = Renderer(load_tokenizer(source), 48)
@@ -115,7 +115,7 @@ def test_a_candidate_is_the_best_of_its_draws(stages: Path) -> None:
 def test_a_model_with_values_writes_by_its_own_guidance(stages: Path) -> None:
     engine = engine_of(stages / "03-ilql" / "model")
     prompts = load_prompts_of(stages)
-    seed = derive_seed(derive_seed(0, "candidates"), "sample", "ilql", 0)
+    seed = derive_seed(derive_seed(0, "candidates"), "sample", "ilql", "1.0", 0)
     plain = Sampling(6, seed=seed)
     guided = [c.text for c in engine(prompts, replace(plain, value_guidance=5.0))]
     assert [ilql["text"] for _, ilql in written(stages)] == guided

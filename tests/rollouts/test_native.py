@@ -193,3 +193,21 @@ def test_first_tokens_have_the_policy_s_probabilities() -> None:
     freedom = int(common.sum())
     assert freedom > 5
     assert float(statistic) < freedom + 4 * (2 * freedom) ** 0.5
+
+
+def test_a_prompt_asked_several_times_is_read_once() -> None:
+    policy = make_policy("llama")
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    prompts = [prompt for prompt in make_prompts(3) for _ in range(4)]
+    shapes: list[tuple[int, ...]] = []
+    hook = policy.model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    together = engine(prompts, Sampling(6, seed=5))
+    hook.remove()
+    assert shapes[0][0] == 3 and shapes[1] == (12, 1)
+    apart = NativeEngine(policy, renderer_of(policy), "v", batch_size=1)(
+        prompts, Sampling(6, seed=5)
+    )
+    assert [c.token_ids for c in together] == [c.token_ids for c in apart]
+    assert len({c.token_ids for c in together}) > 3, "every row draws for itself"

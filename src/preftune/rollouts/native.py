@@ -52,7 +52,7 @@ class NativeEngine:
         room = self.renderer.context - sampling.max_new_tokens
         room = room if self.longest_prompt is None else min(room, self.longest_prompt)
         ids = [_fitted(self.renderer.prompt_ids(p.text), room, self.too_long) for p in prompts]
-        order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
+        order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), ids[index], index))
         stops = {self.renderer.tokenizer.eos_token_id, *sampling.stop_token_ids}
         done: dict[int, Completion] = {}
         for start in range(0, len(order), self.batch_size):
@@ -99,8 +99,12 @@ class _Writing:
     logprobs: list[list[float]] = field(default_factory=list)
 
     def keep(self, rows: torch.Tensor) -> None:
-        self.cache.batch_select_indices(rows)
+        self.repeat(rows)
         self.places = self.places[rows.cpu().numpy()]
+
+    def repeat(self, rows: torch.Tensor) -> None:
+        """What was read of each row, for these rows in this order."""
+        self.cache.batch_select_indices(rows)
         self.mask_BS, self.positions_B = self.mask_BS[rows], self.positions_B[rows]
 
 
@@ -114,7 +118,8 @@ def _generate(
 ) -> list[tuple[list[int], list[float]]]:
     """Tokens and their log-probabilities for each prompt, the stop token included."""
     policy, device = reader.policy, reader.policy.device
-    batch = collate([Row(ids, ()) for ids in prompts], 0, device)
+    different = list(dict.fromkeys(prompts))  # a prompt asked several times is read once
+    batch = collate([Row(ids, ()) for ids in different], 0, device)
     width = batch.input_ids_BS.shape[1]
     state = _Writing(
         places=np.arange(len(prompts)),
@@ -134,6 +139,11 @@ def _generate(
             position_ids=positions,
             past_key_values=state.cache,
         )
+        if t == 0 and len(different) < len(prompts):
+            place = {ids: index for index, ids in enumerate(different)}
+            copies = torch.tensor([place[ids] for ids in prompts], device=device)
+            state.repeat(copies)
+            logits = logits[copies]
         uniforms = torch.from_numpy(uniforms_BT[state.places, t]).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
         live &= _write(state, live, tokens, logprobs, stops)

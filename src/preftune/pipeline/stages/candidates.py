@@ -1,5 +1,6 @@
 """K completions for each prompt from named policies at their temperatures, provenance kept."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,20 +20,24 @@ def run(context: StageContext[Candidates]) -> StageOutcome:
     rows: list[dict[str, Any]] = [to_row(prompt) | {"completions": []} for prompt in prompts]
     total = sum(policy.samples for policy in settings.policies.values())
     with context.console.progress("candidates", total * len(prompts)) as bar:
-        for written in _samples(context, prompts):
-            for row, candidate in zip(rows, written, strict=True):
-                row["completions"].append(candidate)
-            bar.advance(len(prompts), written[0]["policy"] if written else None)
+        for start, written in _samples(context, prompts):
+            for row, candidates in zip(rows[start:], written, strict=False):
+                row["completions"] += candidates
+            bar.advance(sum(map(len, written)), written[0][0]["policy"])
     write_rows(context.folder / "candidates.jsonl", rows)
     return StageOutcome(
         {"candidates": "candidates.jsonl"}, {"prompts": len(prompts), "samples": total}
     )
 
 
+BLOCK = 1024
+"""Prompts asked at once; the engine reads each once for all its samples."""
+
+
 def _samples(
     context: StageContext[Candidates], prompts: Sequence[Prompt]
-) -> Iterator[list[dict[str, Any]]]:
-    """A candidate for every prompt, ``samples`` times from each policy."""
+) -> Iterator[tuple[int, list[list[dict[str, Any]]]]]:
+    """The place of a block's first prompt, and the candidates of each of its prompts."""
     settings = context.settings
     for name, policy in settings.policies.items():
         engine = open_guided(context, f"policies.{name}.model", settings.sampling)
@@ -40,16 +45,18 @@ def _samples(
         if policy.best_of > 1:
             judge = training_score(open_reward_model(context, "reward_model"))
             generate = BestOf(engine, judge, policy.best_of)
-        for place in range(policy.samples):
-            temperature = policy.temperatures[place % len(policy.temperatures)]
-            seed = context.seed_for("sample", name, place)
-            sampling = sampling_of(settings.sampling, engine, seed)
-            written = generate(prompts, replace(sampling, temperature=temperature))
-            yield [
-                provenance(completion, name, temperature)
-                | ({"best_of": policy.best_of} if policy.best_of > 1 else {})
-                for completion in written
-            ]
+        temperatures = (policy.temperatures * policy.samples)[: policy.samples]
+        for temperature, each in Counter(temperatures).items():
+            for start in range(0, len(prompts), BLOCK):
+                seed = context.seed_for("sample", name, str(temperature), start)
+                sampling = sampling_of(settings.sampling, engine, seed)
+                asked = [prompt for prompt in prompts[start : start + BLOCK] for _ in range(each)]
+                written = [
+                    provenance(completion, name, temperature)
+                    | ({"best_of": policy.best_of} if policy.best_of > 1 else {})
+                    for completion in generate(asked, replace(sampling, temperature=temperature))
+                ]
+                yield start, [written[at : at + each] for at in range(0, len(written), each)]
 
 
 def provenance(completion: Completion, policy: str, temperature: float) -> dict[str, Any]:
