@@ -23,3 +23,9 @@ def token_entropy(*, logits_BTV: torch.Tensor, temperature: float) -> torch.Tens
     check_shapes(logits_BTV=logits_BTV)
     logprobs = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
     return -(logprobs.exp() * logprobs).sum(dim=-1)
+
+
+def response_sums(*, logprobs_BT: torch.Tensor, action_mask_BT: torch.Tensor) -> torch.Tensor:
+    """log π(y|x) = Σ_t log π(y_t | x, y_<t) over response tokens, [B], in nats a response."""
+    check_shapes(logprobs_BT=logprobs_BT, action_mask_BT=action_mask_BT)
+    return torch.where(action_mask_BT, logprobs_BT, logprobs_BT.new_zeros(())).sum(-1)

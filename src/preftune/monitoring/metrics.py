@@ -27,14 +27,15 @@ class Metric:
 LM = ("pretrain", "sft")
 RM = ("reward_model",)
 PPO = ("ppo",)
+PAIRS = ("dpo", "ipo", "orpo", "simpo", "spin")
+OFFLINE = (*PAIRS, "kto")
+LEARNERS = (*LM, *RM, *OFFLINE)
 
 EVERYWHERE = (
-    Metric(
-        "loss", "nats", "The training loss, averaged over the whole optimizer step.", (*LM, *RM)
-    ),
-    Metric("grad_norm", "1", "L2 norm of the gradient before clipping.", (*LM, *RM)),
-    Metric("learning_rate", "1", "Learning rate of this step.", (*LM, *RM)),
-    Metric("epoch", "epochs", "Passes over the training rows so far.", (*LM, *RM)),
+    Metric("loss", "nats", "The training loss, averaged over the whole optimizer step.", LEARNERS),
+    Metric("grad_norm", "1", "L2 norm of the gradient before clipping.", LEARNERS),
+    Metric("learning_rate", "1", "Learning rate of this step.", LEARNERS),
+    Metric("epoch", "epochs", "Passes over the training rows so far.", LEARNERS),
     Metric("num_tokens", "tokens", "Tokens trained on so far, padding not counted."),
     Metric("tokens_per_second", "tokens/s", "Tokens worked on a second in this step."),
     Metric("seconds", "s", "Wall time of this step."),
@@ -67,7 +68,7 @@ TOKEN_VALUES = (
 LANGUAGE_MODEL = (
     Metric("entropy", "nats/token", "Mean entropy of the model's next-token distribution.", LM),
     Metric("mean_token_accuracy", "share", "Trained tokens that the model ranks first.", LM),
-    Metric("eval_loss", "nats", "The training loss on the validation rows.", (*LM, *RM)),
+    Metric("eval_loss", "nats", "The training loss on the validation rows.", LEARNERS),
 )
 
 REWARD_MODEL = (
@@ -87,6 +88,32 @@ REWARD_MODEL = (
         "mean_absolute_error", "rating", "Mean distance of a score from its rating, over axes.", RM
     ),
     Metric("ece", "share", "Expected calibration error: |stated - observed| over bins.", RM),
+)
+
+PREFERENCE = (
+    Metric(
+        "rewards/chosen",
+        "1",
+        "Mean implicit reward of the chosen answers: beta times the log-ratio to the reference "
+        "(KTO: of the desirable ones; ORPO and SimPO: weight times the mean log-probability).",
+        OFFLINE,
+    ),
+    Metric("rewards/rejected", "1", "The same of the rejected (undesirable) answers.", OFFLINE),
+    Metric("rewards/margins", "1", "Reward of the chosen minus that of the rejected.", OFFLINE),
+    Metric("rewards/accuracies", "share", "Pairs whose chosen side has the higher reward.", PAIRS),
+    Metric("logps/chosen", "nats/response", "Log-probability of the chosen answers.", OFFLINE),
+    Metric("logps/rejected", "nats/response", "Log-probability of the rejected ones.", OFFLINE),
+    Metric(
+        "nll_loss",
+        "nats/token",
+        "Minus the mean log-probability of the chosen answers' tokens, mean over pairs.",
+        ("dpo", "orpo"),
+    ),
+    Metric("log_odds_chosen", "nats", "Log-odds of chosen minus that of rejected.", ("orpo",)),
+    Metric(
+        "kl", "nats/response", "The reference point: log-ratio on mismatched answers.", ("kto",)
+    ),
+    Metric("round", "rounds", "The round of self-play, from 1.", ("spin",)),
 )
 
 OBJECTIVE = (
@@ -181,6 +208,7 @@ SECTIONS = {
     "Reward model": REWARD_MODEL,
     "Rejection sampling": SELECTION,
     "ILQL": TOKEN_VALUES,
+    "Preferences without a reward model": PREFERENCE,
     "What the policy is trained for": OBJECTIVE,
     "The policy's and the value network's updates": UPDATE,
     "Checks and stops": SAFETY,

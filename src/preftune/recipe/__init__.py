@@ -1,6 +1,7 @@
 """What can be configured: every stage's settings, checked without torch."""
 
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
+from preftune.recipe.dpo import DPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
@@ -11,8 +12,12 @@ from preftune.recipe.feedback import (
     World,
 )
 from preftune.recipe.ilql import ILQL
+from preftune.recipe.ipo import IPO
+from preftune.recipe.kto import KTO
 from preftune.recipe.load import load_recipe, parse_recipe
+from preftune.recipe.offline import OfflineSettings, PairSettings
 from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
+from preftune.recipe.orpo import ORPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
@@ -39,14 +44,24 @@ from preftune.recipe.sections import (
     sources_of,
 )
 from preftune.recipe.sft import SFT
+from preftune.recipe.simpo import SimPO
+from preftune.recipe.spin import SPIN
 from preftune.recipe.toml_text import toml_text
 
 __all__ = [
+    "DPO",
     "ILQL",
+    "IPO",
+    "KTO",
+    "ORPO",
     "PPO",
     "PRESETS",
     "SFT",
+<<<<<<< HEAD
     "Aggregation",
+=======
+    "SPIN",
+>>>>>>> a97b4b0 (DPO, IPO, KTO, ORPO, SimPO and SPIN: formulas, settings, stories, stages)
     "Architecture",
     "AxesRegression",
     "BradleyTerry",
@@ -59,10 +74,15 @@ __all__ = [
     "Evaluate",
     "KWise",
     "LabelStage",
+<<<<<<< HEAD
     "Objective",
+=======
+    "OfflineSettings",
+>>>>>>> a97b4b0 (DPO, IPO, KTO, ORPO, SimPO and SPIN: formulas, settings, stories, stages)
     "OnPolicy",
     "OnPolicyWithCritic",
     "Optimizer",
+    "PairSettings",
     "Population",
     "Pretrain",
     "Process",
@@ -73,6 +93,7 @@ __all__ = [
     "SamplingSettings",
     "ScheduledEvaluation",
     "Section",
+    "SimPO",
     "Source",
     "Stage",
     "UncertaintyWeighted",

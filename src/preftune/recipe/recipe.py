@@ -4,15 +4,21 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.dpo import DPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
 from preftune.recipe.ilql import ILQL
+from preftune.recipe.ipo import IPO
+from preftune.recipe.kto import KTO
+from preftune.recipe.orpo import ORPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
+from preftune.recipe.simpo import SimPO
+from preftune.recipe.spin import SPIN
 
 Stage = Annotated[
     World
@@ -25,6 +31,12 @@ Stage = Annotated[
     | PPO
     | RejectionSampling
     | ILQL
+    | DPO
+    | IPO
+    | KTO
+    | ORPO
+    | SimPO
+    | SPIN
     | Evaluate
     | CrossValidate,
     Field(discriminator="kind"),

@@ -11,11 +11,13 @@ from preftune.pipeline.stages import (
     evaluate,
     ilql,
     label,
+    offline,
     on_policy,
     pretrain,
     rejection_sampling,
     reward_model,
     sft,
+    spin,
     world,
 )
 
@@ -30,6 +32,8 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     **dict.fromkeys(on_policy.STORIES, on_policy.run),
     "rejection_sampling": rejection_sampling.run,
     "ilql": ilql.run,
+    **dict.fromkeys(offline.SAID, offline.run),
+    "spin": spin.run,
     "evaluate": evaluate.run,
     "cross_validate": cross_validate.run,
 }

@@ -1,0 +1,289 @@
+"""Steps that offline methods share: reading sequences, the reference once, the loop.
+
+A story gives an objective: for the rows of an optimizer step, the loss of each micro-batch. The
+same objective without gradient is its validation loss. Sums it reports are divided by what the
+step counts, so that they add up to means over the step whatever the micro-batches.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+from safetensors.torch import load, save
+from transformers import PreTrainedModel
+
+from preftune.algorithms.reward_batches import Pair, distinct_rows
+from preftune.artifacts.files import write_bytes_atomic
+from preftune.maths.logprobs import response_sums
+from preftune.models import Row, collate, micro_batches, response_logprobs
+from preftune.recipe import OfflineSettings
+from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
+from preftune.training.order import steps_per_epoch
+
+
+class Part(Protocol):
+    """Rows of a story's own kind."""
+
+    def __len__(self) -> int: ...
+    def padded(self, index: int) -> int:
+        """Tokens of one row when what belongs to it is padded to its longest."""
+        ...
+
+
+P = TypeVar("P", bound=Part)
+Objective = Callable[[list[int]], Loss]
+"""The loss of a micro-batch, given as indices into a part."""
+ObjectiveOf = Callable[[P, Sequence[int]], Objective]
+"""Of the part and the indices that make up a whole optimizer step."""
+
+
+class PairReading(NamedTuple):
+    """Log-probabilities of both sides in nats, their lengths in tokens, and what labelers said."""
+
+    chosen_B: torch.Tensor
+    rejected_B: torch.Tensor
+    chosen_lengths_B: torch.Tensor
+    rejected_lengths_B: torch.Tensor
+    probabilities_B: torch.Tensor
+    weights_B: torch.Tensor
+
+    def means(self) -> "PairReading":
+        """The same with each log-probability divided by its response's tokens."""
+        return self._replace(
+            chosen_B=self.chosen_B / self.chosen_lengths_B,
+            rejected_B=self.rejected_B / self.rejected_lengths_B,
+        )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Comparisons to learn from."""
+
+    pairs: Sequence[Pair]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def padded(self, index: int) -> int:
+        pair = self.pairs[index]
+        return 2 * max(len(pair.chosen), len(pair.rejected))
+
+    def weight(self, indices: Sequence[int]) -> float:
+        return sum(self.pairs[i].weight for i in indices)
+
+
+@dataclass(frozen=True)
+class ReferencedPairs(Pairs):
+    """Comparisons with the reference's log-probabilities of both sides, [N], in nats a response."""
+
+    chosen_N: torch.Tensor
+    rejected_N: torch.Tensor
+
+    def reference(self, indices: list[int], now: PairReading) -> PairReading:
+        """What the policy was asked, answered by the reference."""
+        return now._replace(
+            chosen_B=self.chosen_N[indices].to(now.chosen_B),
+            rejected_B=self.rejected_N[indices].to(now.rejected_B),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PairInputs:
+    """The policy that learns, comparisons, and held-out ones (may be empty)."""
+
+    policy: PreTrainedModel
+    pad_id: int
+    train: Sequence[Pair]
+    validation: Sequence[Pair]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineResult:
+    """Optimizer steps done, the step kept, and the validation losses before and at that step."""
+
+    steps: int
+    kept_step: int
+    first_eval_loss: float | None
+    best_eval_loss: float | None
+
+
+def learn(
+    recipe: OfflineSettings,
+    policy: PreTrainedModel,
+    seed: int,
+    parts: tuple[P, P],
+    objective_of: ObjectiveOf[P],
+    journal: Journal,
+) -> OfflineResult:
+    """Optimizer steps over ``parts`` (train, validation); leaves the best weights in ``policy``."""
+    train, validation = parts
+    per_epoch = steps_per_epoch(len(train), recipe.batch_size)
+    total = per_epoch * recipe.epochs
+    training = Training({"policy": policy}, {"policy": recipe.optimizer}, total, seed)
+    policy.eval()  # no dropout: at the start policy and reference must agree exactly
+    done, state, kept = journal.resume(training)
+    best = Best.resumed(recipe.patience, state.get("best", {}), kept)
+    first, tokens = state.get("first_eval_loss"), state.get("num_tokens", 0.0)
+    if first is None and len(validation):
+        first = validate(recipe, validation, objective_of)["eval_loss"]
+    finished = False
+
+    with journal.progress(recipe.kind, total) as bar:
+        bar.advance(done)
+        for at in range(done, total):
+            step = at + 1
+            drawn = batch_indices(len(train), recipe.batch_size, at, seed)
+            groups = grouped(train, drawn, recipe.micro_batch_tokens)
+            report = training.step(groups, objective_of(train, drawn), at=at)
+            tokens += report.sums["num_tokens"]
+            values = _metrics(report, step / per_epoch) | {"num_tokens": tokens}
+            if len(validation) and (step % recipe.evaluate_every == 0 or step == total):
+                values |= validate(recipe, validation, objective_of)
+                finished = best.offer(-values["eval_loss"], step, policy)
+            journal.record(step, values)
+            bar.advance(1, f"loss {values['loss']:.3f}")
+            if finished:
+                break
+            state = {"best": best.state(), "first_eval_loss": first, "num_tokens": tokens}
+            journal.checkpoint(step, training, state, best.weights)
+    best.restore(policy)
+    return OfflineResult(
+        steps=step if total > done else done,
+        kept_step=best.step or total,
+        first_eval_loss=first,
+        best_eval_loss=-best.value if best.step else None,
+    )
+
+
+@torch.no_grad()
+def validate(
+    recipe: OfflineSettings, validation: P, objective_of: ObjectiveOf[P]
+) -> dict[str, float]:
+    """The loss and the objective's sums over all held-out rows as one step, ``eval_`` before."""
+    everything = range(len(validation))
+    objective = objective_of(validation, everything)
+    parts = [objective(g) for g in grouped(validation, everything, recipe.micro_batch_tokens)]
+    names = [name for name in parts[0].sums if name != "num_tokens"]
+    sums = {name: sum(float(part.sums[name]) for part in parts) for name in names}
+    loss = sum(float(part.total) for part in parts)
+    return {f"eval_{name}": value for name, value in ({"loss": loss} | sums).items()}
+
+
+def grouped(part: Part, drawn: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
+    """The drawn indices as micro-batches of rows of like length."""
+    groups = micro_batches([part.padded(i) for i in drawn], micro_batch_tokens)
+    return [[drawn[place] for place in group] for group in groups]
+
+
+def sequence_logprobs(policy: PreTrainedModel, rows: Sequence[Row], pad_id: int) -> torch.Tensor:
+    """log π(y|x) of each row's response, its end token included, [B], in nats a response.
+
+    Rows that are equal go through the network once.
+    """
+    distinct = list(dict.fromkeys(rows))
+    place = {row: index for index, row in enumerate(distinct)}
+    batch = collate(distinct, pad_id, policy.device)
+    sums = response_sums(
+        logprobs_BT=response_logprobs(policy, batch, temperature=1.0),
+        action_mask_BT=batch.action_mask_BT,
+    )
+    return sums[[place[row] for row in rows]]
+
+
+@torch.no_grad()
+def all_logprobs(
+    policy: PreTrainedModel, rows: Sequence[Row], pad_id: int, micro_batch_tokens: int
+) -> torch.Tensor:
+    """:func:`sequence_logprobs` of any number of rows, [N], on the CPU."""
+    sums = torch.empty(len(rows))
+    for group in micro_batches([len(row) for row in rows], micro_batch_tokens):
+        sums[group] = sequence_logprobs(policy, [rows[i] for i in group], pad_id).float().cpu()
+    return sums
+
+
+def read_pairs(
+    policy: PreTrainedModel, part: Pairs, indices: list[int], pad_id: int
+) -> PairReading:
+    """What the policy says of these pairs, with gradient."""
+    pairs = [part.pairs[i] for i in indices]
+    sums = sequence_logprobs(
+        policy, [p.chosen for p in pairs] + [p.rejected for p in pairs], pad_id
+    )
+    chosen, rejected = sums.split(len(pairs))
+
+    def column(values: list[float]) -> torch.Tensor:
+        return torch.tensor(values, dtype=chosen.dtype, device=chosen.device)
+
+    return PairReading(
+        chosen_B=chosen,
+        rejected_B=rejected,
+        chosen_lengths_B=column([float(len(p.chosen.response_ids)) for p in pairs]),
+        rejected_lengths_B=column([float(len(p.rejected.response_ids)) for p in pairs]),
+        probabilities_B=column([p.probability for p in pairs]),
+        weights_B=column([p.weight for p in pairs]),
+    )
+
+
+def pair_metrics(
+    now: PairReading, chosen_rewards_B: torch.Tensor, rejected_rewards_B: torch.Tensor, count: int
+) -> dict[str, torch.Tensor]:
+    """TRL's numbers of a micro-batch, each divided by the pairs of the whole step."""
+    with torch.no_grad():
+        margins = chosen_rewards_B - rejected_rewards_B
+        means = {
+            "rewards/chosen": chosen_rewards_B,
+            "rewards/rejected": rejected_rewards_B,
+            "rewards/accuracies": 0.5 * (margins.sign() + 1.0),
+            "rewards/margins": margins,
+            "logps/chosen": now.chosen_B,
+            "logps/rejected": now.rejected_B,
+        }
+        shares = {name: values.sum() / count for name, values in means.items()}
+        return shares | {"num_tokens": (now.chosen_lengths_B + now.rejected_lengths_B).sum()}
+
+
+def referenced(
+    recipe: OfflineSettings, inputs: PairInputs, reference: PreTrainedModel, journal: Journal
+) -> tuple[ReferencedPairs, ReferencedPairs]:
+    """Training and validation pairs with the reference's log-probabilities, read once and kept."""
+    both = [*inputs.train, *inputs.validation]
+    rows = distinct_rows(both)
+    sums = reference_logprobs(recipe, reference, rows, inputs.pad_id, journal)
+    place = {row: index for index, row in enumerate(rows)}
+    chosen = sums[[place[pair.chosen] for pair in both]]
+    rejected = sums[[place[pair.rejected] for pair in both]]
+    cut = len(inputs.train)
+    return (
+        ReferencedPairs(inputs.train, chosen[:cut], rejected[:cut]),
+        ReferencedPairs(inputs.validation, chosen[cut:], rejected[cut:]),
+    )
+
+
+def reference_logprobs(
+    recipe: OfflineSettings,
+    reference: PreTrainedModel,
+    rows: Sequence[Row],
+    pad_id: int,
+    journal: Journal,
+) -> torch.Tensor:
+    """log π_ref(y|x) of every row, [B]; a stopped run finds them again beside its checkpoints."""
+    kept = journal.checkpoints / "reference.safetensors"
+    if kept.exists():
+        return load(kept.read_bytes())["logprobs_B"]
+    reference.eval()
+    with journal.progress("reference", 1) as bar:
+        sums = all_logprobs(reference, rows, pad_id, recipe.micro_batch_tokens)
+        bar.advance(1)
+    write_bytes_atomic(kept, save({"logprobs_B": sums}))
+    return sums
+
+
+def _metrics(report: StepReport, epoch: float) -> dict[str, float]:
+    return report.sums | {
+        "loss": report.loss,
+        "grad_norm": report.grad_norms["policy"],
+        "learning_rate": report.learning_rates["policy"],
+        "epoch": epoch,
+    }

@@ -1,0 +1,38 @@
+"""A policy and demonstrations in, a policy that has played against itself out."""
+
+from dataclasses import asdict
+from functools import partial
+
+from preftune.algorithms.spin import SPINInputs, spin
+from preftune.data import load_demonstrations
+from preftune.models import save_model
+from preftune.pipeline.cards import model_card
+from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.stages.offline import evenly
+from preftune.pipeline.stages.sft import demonstration_rows
+from preftune.recipe import SPIN
+
+
+def run(context: StageContext[SPIN]) -> StageOutcome:
+    settings = context.settings
+    engine = open_engine(context, "model", settings.sampling)
+    renderer = engine.renderer
+    shown = load_demonstrations(context.inputs["train"], skip_bad=settings.skip_bad)
+    shown = evenly(shown, settings.limit)
+    longest = min(settings.max_length or renderer.context, renderer.context)
+    rows, fitted = demonstration_rows(renderer, shown, longest, settings.too_long)
+    inputs = SPINInputs(
+        policy=engine.policy,
+        pad_id=int(renderer.tokenizer.pad_token_id),
+        prompts=[shown[i].prompt for i in fitted.kept],
+        demonstrations=rows,
+        sampling=sampling_of(settings.sampling, engine, context.seed),
+        publish=partial(setattr, engine, "version"),
+        seed=context.seed,
+    )
+    with context.journal(settings.checkpoint_every) as journal:
+        result = spin(settings, inputs, engine, journal)
+        card = model_card(context, "fine-tuned by self-play")
+        save_model(engine.policy, renderer.tokenizer, context.model_folder, card)
+    return StageOutcome({"model": "model"}, asdict(result) | {"demonstrations": len(rows)})
