@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from preftune.maths.logprobs import token_entropy, token_logprobs
+from preftune.maths.logprobs import response_sums, token_entropy, token_logprobs
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 3, (2, 4, 7))
@@ -45,3 +45,19 @@ def test_half_precision_logits_are_read_in_float32() -> None:
     assert np.allclose(
         ours, np.take_along_axis(expected, TOKENS[..., None], axis=-1)[..., 0], atol=2e-6
     )
+
+
+def test_a_response_s_logprob_is_the_sum_over_its_tokens() -> None:
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    logprobs = torch.tensor([[-1.0, -0.5, -9.0], [-2.0, -9.0, -9.0]])
+    assert response_sums(logprobs_BT=logprobs, action_mask_BT=mask).tolist() == [-1.5, -2.0]
+
+
+def test_nan_in_the_padding_reaches_neither_sum_nor_gradient() -> None:
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    clean = torch.tensor([[-1.0, -0.5, -9.0], [-2.0, -9.0, -9.0]], requires_grad=True)
+    poisoned = torch.where(mask, clean, torch.nan).detach().requires_grad_()
+    for logprobs in (clean, poisoned):
+        response_sums(logprobs_BT=logprobs, action_mask_BT=mask).square().sum().backward()
+    assert clean.grad is not None and poisoned.grad is not None
+    assert poisoned.grad.tolist() == clean.grad.tolist() == [[-3, -3, 0], [-4, 0, 0]]
