@@ -23,12 +23,13 @@ KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
 
 # A stem without a formula of its own → the stem whose formula it trains with.
-USES: dict[str, str] = {"rejection_sampling": "sft"}
+USES = {"rejection_sampling": "sft", "spin": "dpo"}
 
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
     "critic",
+    "offline",
     "on_policy",
     "reward_answers",
     "reward_batches",
@@ -72,7 +73,19 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 
 def test_the_algorithms_of_this_version() -> None:
-    assert STEMS == ["ilql", "ppo", "rejection_sampling", "reward_model", "sft"]
+    assert STEMS == [
+        "dpo",
+        "ilql",
+        "ipo",
+        "kto",
+        "orpo",
+        "ppo",
+        "rejection_sampling",
+        "reward_model",
+        "sft",
+        "simpo",
+        "spin",
+    ]
     assert KINDS >= NOT_ALGORITHMS
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from preftune.recipe import PPO, RewardModel, convert_trl, parse_recipe, read_trl_config
+from preftune.recipe import DPO, PPO, RewardModel, convert_trl, parse_recipe, read_trl_config
 from preftune.records import BadInput
 
 NAMES = json.loads((Path(__file__).parent / "trl_field_names.json").read_text(encoding="utf-8"))
@@ -145,14 +145,57 @@ def test_every_reward_value_arrives() -> None:
     assert (stage.optimizer.warmup_steps, stage.optimizer.weight_decay) == (12, 0.0)
 
 
-def test_there_is_no_dpo_recipe_and_it_says_so() -> None:
-    done = convert_trl("dpo", {"beta": 0.1, "logging_steps": 5, "learning_rate": 5e-7})
-    reason = "There is no dpo stage in this release, so there is no recipe to write."
-    assert (done.recipe_toml, done.mapped) == ("", {})
-    assert done.unsupported["beta"] == done.unsupported["learning_rate"] == reason
-    assert done.ignored["logging_steps"].startswith("Logging: ")
-    assert done.lost == ("beta", "learning_rate")
-    assert done.notes == (reason,)
+def test_every_dpo_value_arrives() -> None:
+    config = {
+        "model_name_or_path": "./sft",
+        "dataset_name": "me/pairs",
+        "learning_rate": 5e-7,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 16,
+        "num_train_epochs": 1.0,
+        "max_length": 512,
+        "truncation_mode": "keep_end",
+        "beta": 0.5,
+        "loss_type": ["robust"],
+        "label_smoothing": 0.1,
+        "warmup_steps": 150,
+        "seed": 3,
+    }
+    done = convert_trl("dpo", config)
+    assert set(config) <= set(done.mapped) and done.lost == ()
+    recipe = parse_recipe(done.recipe_toml)
+    stage = recipe.stages["dpo"]
+    assert isinstance(stage, DPO)
+    assert (recipe.seed, stage.model, stage.train) == (3, "./sft", "hub:me/pairs")
+    assert (stage.batch_size, stage.epochs, stage.max_length) == (64, 1, 512)
+    assert (stage.beta, stage.loss, stage.label_smoothing) == (0.5, "robust", 0.1)
+    assert stage.too_long == "truncate_prompt_left"
+    assert (stage.optimizer.learning_rate, stage.optimizer.warmup_steps) == (5e-7, 150)
+
+
+def test_dpo_s_defaults_are_trl_s_and_quiet() -> None:
+    done = convert_trl("dpo", {"logging_steps": 5})
+    stage = parse_recipe(done.recipe_toml).stages["dpo"]
+    assert isinstance(stage, DPO)
+    assert (stage.beta, stage.loss, stage.epochs, stage.batch_size) == (0.1, "sigmoid", 3, 8)
+    assert (stage.optimizer.learning_rate, stage.max_length) == (1e-6, 1024)
+    assert done.lost == () and done.ignored["logging_steps"].startswith("Logging: ")
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ({"loss_type": "sigmoid", "label_smoothing": 0.2}, {"loss": "cdpo", "rpo_alpha": 0.0}),
+        ({"loss_type": ["hinge"]}, {"loss": "hinge", "label_smoothing": 0.0}),
+        ({"loss_type": ["sigmoid", "sft"]}, {"loss": "sigmoid", "rpo_alpha": 1.0}),
+        ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}, {"rpo_alpha": 0.2}),
+        ({"loss_type": ["ipo"], "beta": 0.3}, {"kind": "ipo", "tau": 0.3, "logprobs": "mean"}),
+    ],
+)
+def test_dpo_s_losses(config, settings) -> None:
+    done = convert_trl("dpo", config)
+    (stage,) = parse_recipe(done.recipe_toml).stages.values()
+    assert {key: getattr(stage, key) for key in settings} == settings and done.lost == ()
 
 
 @pytest.mark.parametrize(
@@ -171,6 +214,14 @@ def test_there_is_no_dpo_recipe_and_it_says_so() -> None:
         ("reward", {"max_steps": 100}, "max_steps"),
         ("reward", {"use_peft": True}, "use_peft"),
         ("reward", {"lora_r": 32}, "lora_r"),
+        ("dpo", {"loss_type": ["bco_pair"]}, "loss_type"),
+        ("dpo", {"loss_type": ["sigmoid", "hinge"]}, "loss_type"),
+        ("dpo", {"loss_type": ["sigmoid", "sft"], "loss_weights": [0.5, 1]}, "loss_weights"),
+        ("dpo", {"ld_alpha": 0.5}, "ld_alpha"),
+        ("dpo", {"f_divergence_type": "js_divergence"}, "f_divergence_type"),
+        ("dpo", {"sync_ref_model": True}, "ref_model_sync_steps"),
+        ("dpo", {"use_weighting": True}, "use_weighting"),
+        ("dpo", {"disable_dropout": False}, "disable_dropout"),
     ],
 )
 def test_values_that_cannot_be_kept_are_loud(kind, config, field) -> None:

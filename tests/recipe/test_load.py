@@ -14,8 +14,9 @@ reward_model = "r"
 prompts = "x.jsonl"
 """
 STAGE_KINDS = (
-    "'candidates', 'cross_validate', 'dataset', 'evaluate', 'ilql', 'label', 'ppo', 'pretrain', "
-    "'rejection_sampling', 'reward_model', 'sft', 'world'"
+    "'candidates', 'cross_validate', 'dataset', 'dpo', 'evaluate', 'ilql', 'ipo', 'kto', 'label', "
+    "'orpo', 'ppo', 'pretrain', 'rejection_sampling', 'reward_model', 'sft', 'simpo', 'spin', "
+    "'world'"
 )
 PPO_KEYS = ", ".join(sorted(PPO.model_fields))
 

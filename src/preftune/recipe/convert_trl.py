@@ -12,13 +12,17 @@ import yaml  # type: ignore[import-untyped]
 from preftune.recipe.explain import nearest
 from preftune.recipe.load import parse_recipe
 from preftune.recipe.toml_text import toml_text
+from preftune.recipe.trl_dpo import dpo_rows
 from preftune.recipe.trl_fields import DEFAULTS, FOREIGN, IGNORED, UNSUPPORTED
 from preftune.recipe.trl_optimizer import optimizer_rows
 from preftune.recipe.trl_rows import (
     Row,
+    batch_rows,
     data_row,
     device_row,
+    epoch_rows,
     mapped,
+    model_row,
     number_row,
     real,
     source_of,
@@ -107,12 +111,7 @@ def convert_trl(kind: Kind, config: Mapping[str, Any]) -> Conversion:
         lost = field in given and given[field] != default
         rows.append(Row(field, "unsupported", reason, lost=lost))
     rows = [row for row in rows if row.field not in FOREIGN[kind]]
-    if kind == "dpo":
-        rows += [
-            Row(field, "unsupported", _NO_DPO, lost=field in given) for field in DEFAULTS["dpo"]
-        ]
-        return _conversion("", rows, (_NO_DPO,))
-    rows += _ppo(values) if kind == "ppo" else _reward(values)
+    rows += {"ppo": _ppo, "reward": _reward, "dpo": dpo_rows}[kind](values)
     settings: dict[str, Any] = dict(_START[kind])
     for row in rows:
         settings |= row.settings
@@ -137,8 +136,8 @@ _START: dict[str, dict[str, Any]] = {
     # TRL has no iterations in which the critic learns alone.
     "ppo": {"kind": "ppo", "critic_warmup": 0, "kl.kind": "fixed"},
     "reward": {"kind": "reward_model"},
+    "dpo": {"kind": "dpo"},
 }
-_NO_DPO = "There is no dpo stage in this release, so there is no recipe to write."
 _COMMENTS = {
     "prompts": 'Name your file: rows with a "prompt" column.',
     "train": 'Name your file: rows with "prompt", "chosen" and "rejected" columns.',
@@ -156,6 +155,12 @@ _NOTES = {
     "reward": (
         "The batch is that of one device: multiply batch_size by the devices you used.",
         "With validation data named, training stops early and the best step is kept.",
+        _NAMES,
+    ),
+    "dpo": (
+        "The batch is that of one device: multiply batch_size by the devices you used.",
+        "With validation data named, training stops early and the best step is kept.",
+        "A row that is too long loses the start of its prompt; TRL cuts the end of the answer.",
         _NAMES,
     ),
 }
@@ -248,13 +253,11 @@ def _ppo_endings(values: Mapping[str, Any]) -> list[Row]:
 
 
 def _reward(values: Mapping[str, Any]) -> list[Row]:
-    fields = ("per_device_train_batch_size", "gradient_accumulation_steps")
-    batch = math.prod(whole(values, field) for field in fields)
-    model = values["model_name_or_path"]
     rows = [
-        mapped("model_name_or_path", "model", source_of(model) if model else "MODEL"),
+        model_row(values),
         data_row(values, "train"),
-        *(mapped(field, "batch_size", batch) for field in fields),
+        *batch_rows(values),
+        *epoch_rows(values),
         number_row(values, "seed", "seed", int),
         device_row(values),
     ]
@@ -271,15 +274,6 @@ def _reward(values: Mapping[str, Any]) -> list[Row]:
     else:
         reason = "The body's own dropout is always off; dropout is that of the score's input."
         rows.append(Row("disable_dropout", "unsupported", reason, lost=True))
-    epochs = real(values, "num_train_epochs")
-    steps = real(values, "max_steps")
-    reason = "Training is counted in epochs: set epochs."
-    rows.append(Row("max_steps", "unsupported", reason, lost=steps > 0))
-    if epochs == int(epochs):
-        rows.append(mapped("num_train_epochs", "epochs", int(epochs)))
-    else:
-        reason = "Epochs are whole: set epochs."
-        rows.append(Row("num_train_epochs", "unsupported", reason, lost=steps <= 0))
     return rows + optimizer_rows(values, ("optimizer",), 0, 1)
 
 

@@ -44,6 +44,29 @@ def device_row(values: Mapping[str, Any]) -> Row:
     return Row("use_cpu", "mapped", "machine.device", {"machine.device": "cpu"} if cpu else {})
 
 
+def model_row(values: Mapping[str, Any]) -> Row:
+    model = values["model_name_or_path"]
+    return mapped("model_name_or_path", "model", source_of(model) if model else "MODEL")
+
+
+def batch_rows(values: Mapping[str, Any]) -> list[Row]:
+    fields = ("per_device_train_batch_size", "gradient_accumulation_steps")
+    batch = math.prod(whole(values, field) for field in fields)
+    return [mapped(field, "batch_size", batch) for field in fields]
+
+
+def epoch_rows(values: Mapping[str, Any]) -> list[Row]:
+    """Whole epochs; a number of steps is not taken."""
+    epochs = real(values, "num_train_epochs")
+    steps = real(values, "max_steps")
+    reason = "Training is counted in epochs: set epochs."
+    counted = Row("max_steps", "unsupported", reason, lost=steps > 0)
+    if epochs == int(epochs):
+        return [counted, mapped("num_train_epochs", "epochs", int(epochs))]
+    reason = "Epochs are whole: set epochs."
+    return [counted, Row("num_train_epochs", "unsupported", reason, lost=steps <= 0)]
+
+
 def source_of(name: Any) -> str:
     """A name of the hub (``owner/name`` or ``name``), unless it is written as a path."""
     text = str(name)
