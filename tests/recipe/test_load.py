@@ -109,7 +109,8 @@ MISTAKES = {
         'kind = "world"\n[stages.w]\nkind = "world"',
         "The recipe has both a kind and stages at the top. (r.toml, line 1) "
         "Remove the kind, or move it into a stage (kinds: world, dataset, pretrain, sft, "
-        "candidates, label, reward_model, ppo, rejection_sampling, ilql, evaluate, "
+        "candidates, label, reward_model, ppo, rejection_sampling, ilql, dpo, ipo, kto, orpo, "
+        "simpo, spin, evaluate, "
         "cross_validate).",
     ),
     "stage order": (

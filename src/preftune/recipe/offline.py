@@ -6,7 +6,7 @@ from pydantic import Field
 
 from preftune.recipe.sections import Optimizer, Section, Source, TooLong
 
-SMALL = Optimizer(learning_rate=1e-4, warmup_steps=10)
+SMALL = Optimizer(learning_rate=3e-4, warmup_steps=10)
 """For models of about a million parameters."""
 
 
