@@ -5,15 +5,22 @@ from pathlib import Path
 import pytest
 
 from tests.algorithms import (
+    test_kto,
+    test_offline,
     test_on_policy,
     test_ppo,
     test_rejection_sampling,
     test_reward_model,
     test_sft,
+    test_simpo,
+    test_spin,
 )
 from tests.evaluation import test_best_of_n
 from tests.maths import test_advantages, test_kl, test_masked, test_segments
+from tests.maths.losses import test_dpo as preferences
 from tests.maths.losses import test_ilql
+from tests.maths.losses import test_kto as verdicts
+from tests.maths.losses import test_orpo as odds
 from tests.maths.losses import test_ppo as losses
 from tests.models import test_networks, test_value_heads
 from tests.rewards import test_compose
@@ -124,3 +131,39 @@ def best_of(folder: str) -> None:
 def parts(folder: str) -> None:
     test_compose.test_the_weighted_sum_of_the_parts_that_apply()
     test_compose.test_gold_among_the_parts_is_refused()
+
+
+def margins(folder: str) -> None:
+    preferences.test_the_margin_by_hand()
+    preferences.test_the_reference_has_no_gradient()
+
+
+def smoothing(folder: str) -> None:
+    preferences.test_smoothed_targets_by_hand()
+    preferences.test_the_unbiased_loss_by_hand()
+
+
+def kto(folder: str) -> None:
+    verdicts.test_weights()
+    verdicts.test_the_reference_point_is_a_mean_above_zero()
+
+
+def mismatches(folder: str) -> None:
+    test_kto.test_every_prompt_gets_the_next_answer_to_another_prompt()
+
+
+def orpo(folder: str) -> None:
+    odds.test_odds_of_a_half_are_even()
+    odds.test_hand_values()
+
+
+def means(folder: str) -> None:
+    test_simpo.test_the_first_row_is_what_the_fresh_policy_says(Path(folder))
+
+
+def offline(folder: str) -> None:
+    test_offline.test_dropout_is_off("dpo", Path(folder))
+
+
+def spin(folder: str) -> None:
+    test_spin.test_every_round_begins_in_agreement_with_its_opponent(Path(folder))
