@@ -12,7 +12,7 @@ from preftune.algorithms.ipo import ipo
 from preftune.algorithms.kto import KTOInputs, Verdict, kto
 from preftune.algorithms.offline import OfflineResult, PairInputs
 from preftune.algorithms.orpo import orpo
-from preftune.algorithms.reward_model import Pair
+from preftune.algorithms.reward_batches import Pair
 from preftune.algorithms.simpo import simpo
 from preftune.models import Row, collate, response_logprobs
 from preftune.monitoring import read_metrics

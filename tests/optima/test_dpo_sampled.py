@@ -11,7 +11,7 @@ import torch
 
 from preftune.algorithms.dpo import dpo
 from preftune.algorithms.offline import PairInputs
-from preftune.algorithms.reward_model import Pair
+from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
 from preftune.recipe import DPO
 from tests.algorithms.made import PAD
