@@ -23,12 +23,19 @@ KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
 
 # A stem without a formula of its own → the stem whose formula it trains with.
-USES: dict[str, str] = {"rejection_sampling": "sft"}
+USES: dict[str, str] = {
+    "dapo": "grpo",
+    "dr_grpo": "grpo",
+    "online_dpo": "dpo",
+    "reinforce_plus_plus": "ppo",
+    "rejection_sampling": "sft",
+}
 
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
     "critic",
+    "groups",
     "on_policy",
     "reward_answers",
     "reward_batches",
@@ -72,7 +79,21 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 
 def test_the_algorithms_of_this_version() -> None:
-    assert STEMS == ["ilql", "ppo", "rejection_sampling", "reward_model", "sft"]
+    assert STEMS == [
+        "dapo",
+        "dr_grpo",
+        "grpo",
+        "gspo",
+        "ilql",
+        "online_dpo",
+        "ppo",
+        "reinforce",
+        "reinforce_plus_plus",
+        "rejection_sampling",
+        "reward_model",
+        "rloo",
+        "sft",
+    ]
     assert KINDS >= NOT_ALGORITHMS
 
 

@@ -14,8 +14,9 @@ reward_model = "r"
 prompts = "x.jsonl"
 """
 STAGE_KINDS = (
-    "'candidates', 'cross_validate', 'dataset', 'evaluate', 'ilql', 'label', 'ppo', 'pretrain', "
-    "'rejection_sampling', 'reward_model', 'sft', 'world'"
+    "'candidates', 'cross_validate', 'dapo', 'dataset', 'dr_grpo', 'evaluate', 'grpo', 'gspo', "
+    "'ilql', 'label', 'online_dpo', 'ppo', 'pretrain', 'reinforce', 'reinforce_plus_plus', "
+    "'rejection_sampling', 'reward_model', 'rloo', 'sft', 'world'"
 )
 PPO_KEYS = ", ".join(sorted(PPO.model_fields))
 
@@ -108,7 +109,8 @@ MISTAKES = {
         'kind = "world"\n[stages.w]\nkind = "world"',
         "The recipe has both a kind and stages at the top. (r.toml, line 1) "
         "Remove the kind, or move it into a stage (kinds: world, dataset, pretrain, sft, "
-        "candidates, label, reward_model, ppo, rejection_sampling, ilql, evaluate, "
+        "candidates, label, reward_model, ppo, reinforce, rloo, reinforce_plus_plus, grpo, "
+        "dr_grpo, dapo, gspo, online_dpo, rejection_sampling, ilql, evaluate, "
         "cross_validate).",
     ),
     "stage order": (

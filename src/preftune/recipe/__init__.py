@@ -1,6 +1,8 @@
 """What can be configured: every stage's settings, checked without torch."""
 
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
+from preftune.recipe.dapo import DAPO
+from preftune.recipe.dr_grpo import DrGRPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
@@ -10,14 +12,20 @@ from preftune.recipe.feedback import (
     Population,
     World,
 )
+from preftune.recipe.groups import ClippedGroups, Groups
+from preftune.recipe.grpo import GRPO
+from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.load import load_recipe, parse_recipe
 from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
+from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
 from preftune.recipe.recipe import Recipe, Stage
 from preftune.recipe.reference import recipe_page
+from preftune.recipe.reinforce import Reinforce
+from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.reward_objectives import (
@@ -30,6 +38,7 @@ from preftune.recipe.reward_objectives import (
     RatingRegression,
     UncertaintyWeighted,
 )
+from preftune.recipe.rloo import RLOO
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -42,9 +51,13 @@ from preftune.recipe.sft import SFT
 from preftune.recipe.toml_text import toml_text
 
 __all__ = [
+    "DAPO",
+    "GRPO",
+    "GSPO",
     "ILQL",
     "PPO",
     "PRESETS",
+    "RLOO",
     "SFT",
     "Aggregation",
     "Architecture",
@@ -52,22 +65,28 @@ __all__ = [
     "BradleyTerry",
     "CandidatePolicy",
     "Candidates",
+    "ClippedGroups",
     "Conversion",
     "Critic",
     "CrossValidate",
     "Dataset",
+    "DrGRPO",
     "Evaluate",
+    "Groups",
     "KWise",
     "LabelStage",
     "Objective",
     "OnPolicy",
     "OnPolicyWithCritic",
+    "OnlineDPO",
     "Optimizer",
     "Population",
     "Pretrain",
     "Process",
     "RatingRegression",
     "Recipe",
+    "Reinforce",
+    "ReinforcePlusPlus",
     "RejectionSampling",
     "RewardModel",
     "SamplingSettings",
