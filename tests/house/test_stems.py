@@ -23,12 +23,20 @@ KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
 
 # A stem without a formula of its own → the stem whose formula it trains with.
-USES = {"rejection_sampling": "sft", "spin": "dpo"}
+USES: dict[str, str] = {
+    "dapo": "grpo",
+    "dr_grpo": "grpo",
+    "online_dpo": "dpo",
+    "reinforce_plus_plus": "ppo",
+    "rejection_sampling": "sft",
+    "spin": "dpo",
+}
 
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
     "critic",
+    "groups",
     "offline",
     "on_policy",
     "reward_answers",
@@ -74,14 +82,22 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 def test_the_algorithms_of_this_version() -> None:
     assert STEMS == [
+        "dapo",
         "dpo",
+        "dr_grpo",
+        "grpo",
+        "gspo",
         "ilql",
         "ipo",
         "kto",
+        "online_dpo",
         "orpo",
         "ppo",
+        "reinforce",
+        "reinforce_plus_plus",
         "rejection_sampling",
         "reward_model",
+        "rloo",
         "sft",
         "simpo",
         "spin",

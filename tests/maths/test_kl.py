@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from preftune.maths.kl import gain_update, horizon_update, k1, k2
+from preftune.maths.kl import gain_update, horizon_update, k1, k2, k3
 
 P = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 Q = torch.tensor([0.4, 0.4, 0.2], dtype=torch.float64)
@@ -70,3 +70,39 @@ def test_the_error_is_clipped_at_a_fifth(kl: float, error: float) -> None:
 def test_both_forms_agree_only_when_the_gain_is_the_batch_s_share_of_the_horizon() -> None:
     by_horizon = horizon_update(coefficient=0.2, kl=9, target=6, horizon=5120, episodes=512)
     assert by_horizon == pytest.approx(gain_update(coefficient=0.2, kl=9, target=6, gain=0.1))
+
+
+def test_k3_is_unbiased_never_negative_and_less_noisy() -> None:
+    """d = log(.5/.4), log(.3/.4), 0: e^(−d) − 1 + d; mean .025267, std .01596 against k1's .22."""
+    third = k3(logprobs_BT=P.log()[None], reference_logprobs_BT=Q.log()[None])[0]
+    # .8 − 1 + .223144 and 4/3 − 1 − .287682
+    assert third.tolist() == pytest.approx([0.0231436, 0.0456513, 0.0], abs=1e-7)
+    mean = float((P * third).sum())
+    assert mean == pytest.approx(0.025267, abs=1e-6)
+    assert float((P * (third - mean) ** 2).sum()) ** 0.5 == pytest.approx(0.01596, abs=1e-5)
+
+
+def gaussian(shift: float) -> tuple[float, dict[str, float], dict[str, float]]:
+    """Exact KL of N(shift, 1) from N(0, 1), means of k1 to k3 and std/KL, by quadrature."""
+    x = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
+    logp, logq = -0.5 * (x - shift).square(), -0.5 * x.square()
+    weight = logp.exp() / logp.exp().sum()
+    exact = shift * shift / 2
+    means, spreads = {}, {}
+    for name, estimator in (("k1", k1), ("k2", k2), ("k3", k3)):
+        values = estimator(logprobs_BT=logp[None], reference_logprobs_BT=logq[None])[0]
+        means[name] = float((weight * values).sum())
+        spread = float((weight * (values - means[name]) ** 2).sum()) ** 0.5
+        spreads[name] = spread / exact
+    return exact, means, spreads
+
+
+def test_schulman_s_gaussians() -> None:
+    """KL .005 and .5; k1 and k3 unbiased, k2 off by .25 % and 25 %; std/KL as he prints them."""
+    exact, means, spreads = gaussian(0.1)
+    assert (means["k1"], means["k3"]) == pytest.approx((exact, exact), rel=1e-6)
+    assert means["k2"] / exact - 1 == pytest.approx(0.0025, abs=1e-4)
+    assert spreads == pytest.approx({"k1": 20, "k2": 1.42, "k3": 1.42}, rel=0.01)
+    exact, means, spreads = gaussian(1.0)
+    assert means["k2"] / exact - 1 == pytest.approx(0.25, abs=1e-4)
+    assert spreads == pytest.approx({"k1": 2, "k2": 1.73, "k3": 1.7}, rel=0.02)

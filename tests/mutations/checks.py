@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.algorithms import (
+    test_dapo,
+    test_groups,
     test_kto,
     test_offline,
     test_on_policy,
+    test_online_dpo,
     test_ppo,
     test_rejection_sampling,
     test_reward_model,
@@ -16,9 +19,17 @@ from tests.algorithms import (
     test_spin,
 )
 from tests.evaluation import test_best_of_n
-from tests.maths import test_advantages, test_kl, test_masked, test_segments
+from tests.maths import (
+    test_advantages,
+    test_aggregation,
+    test_baselines,
+    test_kl,
+    test_masked,
+    test_overlong,
+    test_segments,
+)
 from tests.maths.losses import test_dpo as preferences
-from tests.maths.losses import test_ilql
+from tests.maths.losses import test_grpo, test_gspo, test_ilql
 from tests.maths.losses import test_kto as verdicts
 from tests.maths.losses import test_orpo as odds
 from tests.maths.losses import test_ppo as losses
@@ -167,3 +178,40 @@ def offline(folder: str) -> None:
 
 def spin(folder: str) -> None:
     test_spin.test_every_round_begins_in_agreement_with_its_opponent(Path(folder))
+
+
+def baselines(folder: str) -> None:
+    test_baselines.test_one_right_answer_of_four()
+
+
+def groups(folder: str) -> None:
+    test_groups.test_groups_are_neighbours()
+
+
+def aggregation(folder: str) -> None:
+    test_aggregation.test_hand_values("token_mean", 3.0)
+
+
+def surrogate(folder: str) -> None:
+    test_grpo.test_truth_table(1.0, 1.25, -1.25, -1.25, (0, 0))
+    test_grpo.test_advantages_old_and_reference_are_constants()
+
+
+def kl_losses(folder: str) -> None:
+    test_grpo.test_kl_losses_and_their_slopes()
+
+
+def sequence_ratio(folder: str) -> None:
+    test_gspo.test_the_ratio_is_the_geometric_mean()
+
+
+def overlong(folder: str) -> None:
+    test_overlong.test_the_paper_s_own_lengths(18_432, -0.5)
+
+
+def dynamic_sampling(folder: str) -> None:
+    test_dapo.test_after_the_refills_flat_groups_fill_up()
+
+
+def online_labels(folder: str) -> None:
+    test_online_dpo.test_labels()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from preftune.recipe import PPO, SFT, Recipe, load_recipe, parse_recipe, toml_text
+from preftune.recipe.walk import KINDS
 from preftune.records import BadInput
 
 PPO_STAGE = """[stages.ppo]
@@ -13,11 +14,7 @@ policy = "p"
 reward_model = "r"
 prompts = "x.jsonl"
 """
-STAGE_KINDS = (
-    "'candidates', 'cross_validate', 'dataset', 'dpo', 'evaluate', 'ilql', 'ipo', 'kto', 'label', "
-    "'orpo', 'ppo', 'pretrain', 'rejection_sampling', 'reward_model', 'sft', 'simpo', 'spin', "
-    "'world'"
-)
+STAGE_KINDS = ", ".join(f"'{kind}'" for kind in sorted(KINDS))
 PPO_KEYS = ", ".join(sorted(PPO.model_fields))
 
 MISTAKES = {
@@ -111,6 +108,8 @@ MISTAKES = {
         "Remove the kind, or move it into a stage (kinds: world, dataset, pretrain, sft, "
         "candidates, label, reward_model, ppo, rejection_sampling, ilql, dpo, ipo, kto, orpo, "
         "simpo, spin, evaluate, "
+        "candidates, label, reward_model, ppo, reinforce, rloo, reinforce_plus_plus, grpo, "
+        "dr_grpo, dapo, gspo, online_dpo, rejection_sampling, ilql, evaluate, "
         "cross_validate).",
     ),
     "stage order": (

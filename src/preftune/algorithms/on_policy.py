@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from preftune.artifacts import derive_seed
 from preftune.maths.kl import gain_update, horizon_update, k1
@@ -21,16 +21,7 @@ from preftune.models import (
     response_statistics,
 )
 from preftune.recipe import OnPolicy
-from preftune.records import (
-    Axes,
-    BadInput,
-    Completion,
-    Generate,
-    Prompt,
-    Sampling,
-    Score,
-    StopReason,
-)
+from preftune.records import Axes, Completion, Generate, Prompt, Sampling, Score, StopReason
 from preftune.rewards import part_metrics
 from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
@@ -206,14 +197,21 @@ def sample(
 
     The ``recipe.samples`` responses to one prompt stand side by side. ``number`` is the turn's.
     """
-    count, each = len(inputs.prompts), recipe.rollouts // recipe.samples
+    each = recipe.rollouts // recipe.samples
+    places = range((number - 1) * each, number * each)
+    return respond(recipe, inputs, generate, places, derive_seed(inputs.seed, "rollout", number))
+
+
+def respond(
+    recipe: OnPolicy, inputs: OnPolicyInputs, generate: Generate, places: range, seed: int
+) -> list[Completion]:
+    """Responses to the prompts at these places of the shuffle, ``recipe.samples`` to each."""
     orders: dict[int, list[int]] = {}
     chosen: list[Prompt] = []
-    for place in range((number - 1) * each, number * each):
-        epoch, index = divmod(place, count)
-        order = orders.setdefault(epoch, shuffled(count, inputs.seed, epoch))
+    for place in places:
+        epoch, index = divmod(place, len(inputs.prompts))
+        order = orders.setdefault(epoch, shuffled(len(inputs.prompts), inputs.seed, epoch))
         chosen += [inputs.prompts[order[index]]] * recipe.samples
-    seed = derive_seed(inputs.seed, "rollout", number)
     return generate(chosen, replace(inputs.sampling, seed=seed))
 
 
@@ -327,13 +325,15 @@ def update(
     scored: ScoredRollout,
     objective_of: Callable[[int, int], Objective],
     only: Sequence[str] | None = None,
+    together: int = 1,
 ) -> dict[str, float]:
     """Epochs of minibatches; ends early once the KL to the rollout policy passes its limit.
 
     ``objective_of(tokens, responses)`` is given what the whole optimizer step counts, for its
-    denominators. Returns the iteration's metrics: means over its optimizer steps.
+    denominators. ``together`` neighbours in the rollout stay neighbours in every micro-batch.
+    Returns the iteration's metrics: means over its optimizer steps.
     """
-    size = recipe.rollouts // recipe.minibatches
+    count, size = recipe.rollouts // together, recipe.rollouts // recipe.minibatches // together
     order_seed = derive_seed(training.seed, "minibatches", turn.first_step)
     seen: list[dict[str, float]] = []
     stopped = 0.0
@@ -341,11 +341,15 @@ def update(
         if k and k % recipe.minibatches == 0 and _drifted(recipe, seen):
             stopped = 1.0
             break
-        indices = batch_indices(recipe.rollouts, size, k, order_seed)
+        units = [
+            range(i * together, (i + 1) * together)
+            for i in batch_indices(count, size, k, order_seed)
+        ]
+        indices = [i for unit in units for i in unit]
         tokens = int(scored.action_mask_BT[indices].sum())
-        lengths = [len(scored.rows[i]) for i in indices]
+        lengths = [together * max(len(scored.rows[i]) for i in unit) for unit in units]
         groups = micro_batches(lengths, recipe.micro_batch_tokens)
-        micro = [[indices[place] for place in group] for group in groups]
+        micro = [[i for place in group for i in units[place]] for group in groups]
         objective = objective_of(tokens, len(indices))
         report = training.step(micro, objective, at=turn.first_step + k, only=only)
         means = {
@@ -377,20 +381,6 @@ def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
         "first_pass/approxkl": first["policy/approxkl_avg"],
         "first_pass/clipfrac": first.get("policy/clipfrac_avg", 0.0),
     }
-
-
-def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[int, ...]:
-    """Ids of the recipe's stop texts. Raises :class:`BadInput` when one is not a single token."""
-    ids = []
-    for text in stops:
-        found = tokenizer(text, add_special_tokens=False)["input_ids"]
-        if len(found) != 1:
-            raise BadInput(
-                f"The stop text {text!r} is {len(found)} tokens of this tokenizer, not one.",
-                remedy="Choose a text that is one token, or rely on the end token.",
-            )
-        ids.append(found[0])
-    return tuple(ids)
 
 
 def _present(axes: Sequence[Axes | None]) -> list[Axes]:

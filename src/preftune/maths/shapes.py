@@ -1,6 +1,7 @@
 """Names carry shapes: the letters after the last underscore bind to sizes, and must agree.
 
-B responses, T response tokens, S tokens of prompt and response, V vocabulary, H hidden size.
+B responses, T response tokens, S tokens of prompt and response, V vocabulary, H hidden size;
+N prompts with G responses each.
 """
 
 import torch

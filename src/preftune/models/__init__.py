@@ -43,7 +43,7 @@ from preftune.models.networks import (
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import scores_of_rows
-from preftune.models.tokenizers import load_tokenizer, train_tokenizer
+from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
     GUIDANCE,
     ValueHeads,
@@ -100,6 +100,7 @@ __all__ = [
     "step_scores",
     "steps_of",
     "temperature_of",
+    "stop_ids",
     "train_tokenizer",
     "values",
     "write_ensemble",

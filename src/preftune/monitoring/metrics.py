@@ -30,6 +30,11 @@ PPO = ("ppo",)
 PAIRS = ("dpo", "ipo", "orpo", "simpo", "spin")
 OFFLINE = (*PAIRS, "kto")
 LEARNERS = (*LM, *RM, *OFFLINE)
+GROUPS = ("rloo", "reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo", "online_dpo")
+LOSS_KL = ("reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo")
+TWO_ENDED = ("grpo", "dr_grpo", "dapo", "gspo")
+ON_POLICY = (*PPO, "reinforce", *GROUPS)
+CLIPPED = (*PPO, "rloo", *LOSS_KL)
 
 EVERYWHERE = (
     Metric("loss", "nats", "The training loss, averaged over the whole optimizer step.", LEARNERS),
@@ -122,23 +127,27 @@ OBJECTIVE = (
         "nats/response",
         "KL of the policy from the reference: sum over a response's tokens of the log-ratio "
         "(k1), mean over responses.",
-        PPO,
+        ON_POLICY,
     ),
-    Metric("objective/kl_coef", "score/nat", "Coefficient of the KL penalty in this step.", PPO),
+    Metric(
+        "objective/kl_coef", "score/nat", "Coefficient of the KL penalty in this step.", ON_POLICY
+    ),
     Metric(
         "objective/entropy",
         "nats/response",
         "Minus the log-probability of a sampled response, mean over responses.",
-        PPO,
+        ON_POLICY,
     ),
     Metric(
         "objective/non_score_reward",
         "score",
         "The part of the reward that is no score: minus coefficient times KL, per response.",
-        PPO,
+        ON_POLICY,
     ),
-    Metric("objective/rlhf_reward", "score", "Score plus non-score reward, per response.", PPO),
-    Metric("objective/scores", "score", "Mean score that the responses are trained on.", PPO),
+    Metric(
+        "objective/rlhf_reward", "score", "Score plus non-score reward, per response.", ON_POLICY
+    ),
+    Metric("objective/scores", "score", "Mean score that the responses are trained on.", ON_POLICY),
 )
 
 UPDATE = (
@@ -146,17 +155,19 @@ UPDATE = (
         "policy/approxkl_avg",
         "nats/token",
         "KL to the rollout policy: half the mean squared log-ratio (k2), mean over updates.",
-        PPO,
+        ON_POLICY,
     ),
-    Metric("policy/clipfrac_avg", "share", "Tokens whose policy ratio was clipped.", PPO),
-    Metric("policy/entropy_avg", "nats/token", "Mean entropy over trained tokens.", PPO),
-    Metric("policy/grad_norm", "1", "L2 norm of the policy's gradient before clipping.", PPO),
-    Metric("loss/policy_avg", "1", "Policy loss, mean over the step's updates.", PPO),
+    Metric("policy/clipfrac_avg", "share", "Tokens whose policy ratio was clipped.", CLIPPED),
+    Metric("policy/entropy_avg", "nats/token", "Mean entropy over trained tokens.", ON_POLICY),
+    Metric("policy/grad_norm", "1", "L2 norm of the policy's gradient before clipping.", ON_POLICY),
+    Metric("loss/policy_avg", "1", "Policy loss, mean over the step's updates.", ON_POLICY),
     Metric("loss/value_avg", "score^2", "Value loss, mean over the step's updates.", PPO),
     Metric("val/clipfrac_avg", "share", "Tokens whose value was clipped.", PPO),
-    Metric("val/ratio", "1", "Mean ratio of policy to rollout policy, over trained tokens.", PPO),
-    Metric("val/ratio_var", "1", "Variance of that ratio over the step's updates.", PPO),
-    Metric("val/num_eos_tokens", "tokens", "End-of-sequence tokens in the responses.", PPO),
+    Metric(
+        "val/ratio", "1", "Mean ratio of policy to rollout policy, over trained tokens.", ON_POLICY
+    ),
+    Metric("val/ratio_var", "1", "Variance of that ratio over the step's updates.", ON_POLICY),
+    Metric("val/num_eos_tokens", "tokens", "End-of-sequence tokens in the responses.", ON_POLICY),
     Metric("value/grad_norm", "1", "L2 norm of the value network's gradient.", PPO),
     Metric(
         "value/explained_variance",
@@ -167,9 +178,46 @@ UPDATE = (
     Metric(
         "value/mean_return", "score", "Mean return that the value network learns to predict.", PPO
     ),
-    Metric("lr", "1", "Learning rate of the policy in this step.", PPO),
-    Metric("eps", "episodes/s", "Episodes (responses) trained on a second.", PPO),
-    Metric("episode", "episodes", "Episodes (responses) trained on so far.", PPO),
+    Metric("lr", "1", "Learning rate of the policy in this step.", ON_POLICY),
+    Metric("eps", "episodes/s", "Episodes (responses) trained on a second.", ON_POLICY),
+    Metric("episode", "episodes", "Episodes (responses) trained on so far.", ON_POLICY),
+)
+
+COMPARED = (
+    Metric(
+        "reward_std",
+        "score",
+        "Standard deviation of the rewards of one prompt's responses, mean over prompts.",
+        GROUPS,
+    ),
+    Metric(
+        "frac_reward_zero_std",
+        "share",
+        "Prompts whose responses all have the same reward, which teaches nothing.",
+        GROUPS,
+    ),
+    Metric("kl", "nats/token", "The KL in the loss, by the recipe's estimator.", LOSS_KL),
+    Metric("clip_ratio/low_mean", "share", "Tokens held at the lower end of the clip.", TWO_ENDED),
+    Metric("clip_ratio/high_mean", "share", "Tokens held at the upper end.", TWO_ENDED),
+    Metric(
+        "sampling/groups_drawn",
+        "1",
+        "Groups drawn for every group trained on; more than 1 where groups without spread were "
+        "drawn again.",
+        ("dapo",),
+    ),
+    Metric(
+        "rewards/accuracies",
+        "share",
+        "Pairs that the policy's own log-ratio ranks as the label does; ties count half.",
+        ("online_dpo",),
+    ),
+    Metric(
+        "rewards/margins",
+        "score",
+        "Coefficient times the difference of log-ratios, the labelled better side first.",
+        ("online_dpo",),
+    ),
 )
 
 SAFETY = (
@@ -177,20 +225,31 @@ SAFETY = (
         "first_pass/ratio_max_error",
         "1",
         "Largest |ratio - 1| over fresh rollouts before the first update; must be about 0.",
-        PPO,
+        ON_POLICY,
     ),
-    Metric("first_pass/approxkl", "nats/token", "The approxkl in that pass; must be about 0.", PPO),
-    Metric("first_pass/clipfrac", "share", "Clipped tokens in that pass; must be 0.", PPO),
-    Metric("stop/epoch_kl", "0 or 1", "1 when KL to the rollout policy ended the epochs.", PPO),
-    Metric("stop/reference_kl", "0 or 1", "1 when KL to the reference passed its limit.", PPO),
+    Metric(
+        "first_pass/approxkl",
+        "nats/token",
+        "The approxkl in that pass; must be about 0.",
+        ON_POLICY,
+    ),
+    Metric("first_pass/clipfrac", "share", "Clipped tokens in that pass; must be 0.", ON_POLICY),
+    Metric(
+        "stop/epoch_kl", "0 or 1", "1 when KL to the rollout policy ended the epochs.", ON_POLICY
+    ),
+    Metric(
+        "stop/reference_kl", "0 or 1", "1 when KL to the reference passed its limit.", ON_POLICY
+    ),
 )
 
 COMPLETIONS = (
-    Metric("completions/mean_length", "tokens", "Mean length of the responses.", PPO),
-    Metric("completions/eos_rate", "share", "Responses that ended by themselves.", PPO),
-    Metric("completions/distinct_2", "share", "Distinct word pairs among all word pairs.", PPO),
-    Metric("rewards/{name}/mean", "score", "Mean of one named part of the score.", PPO),
-    Metric("rewards/{name}/std", "score", "Standard deviation of that part.", PPO),
+    Metric("completions/mean_length", "tokens", "Mean length of the responses.", ON_POLICY),
+    Metric("completions/eos_rate", "share", "Responses that ended by themselves.", ON_POLICY),
+    Metric(
+        "completions/distinct_2", "share", "Distinct word pairs among all word pairs.", ON_POLICY
+    ),
+    Metric("rewards/{name}/mean", "score", "Mean of one named part of the score.", ON_POLICY),
+    Metric("rewards/{name}/std", "score", "Standard deviation of that part.", ON_POLICY),
 )
 
 JUDGEMENT = (
@@ -211,6 +270,7 @@ SECTIONS = {
     "Preferences without a reward model": PREFERENCE,
     "What the policy is trained for": OBJECTIVE,
     "The policy's and the value network's updates": UPDATE,
+    "Responses compared with each other": COMPARED,
     "Checks and stops": SAFETY,
     "Responses": COMPLETIONS,
     "Judgement during training": JUDGEMENT,
@@ -259,7 +319,7 @@ def metrics_page() -> str:
         'from the code: `python -c "from preftune.monitoring import metrics_page as p; '
         "print(p(), end='')\" > docs/metrics.md`.",
         "",
-        "- `step` counts the optimizer steps of the stage; in PPO one step is one batch of fresh",
+        "- `step` counts the optimizer steps of the stage; on-policy it is one batch of fresh",
         "  responses with all its updates. No step stands in the file twice.",
         "- A value that is not a finite number is written as `null`; `nonfinite` lists its name.",
         "- `{name}` stands for any name without a slash.",

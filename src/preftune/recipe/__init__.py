@@ -1,7 +1,9 @@
 """What can be configured: every stage's settings, checked without torch."""
 
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
+from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
+from preftune.recipe.dr_grpo import DrGRPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
@@ -11,18 +13,24 @@ from preftune.recipe.feedback import (
     Population,
     World,
 )
+from preftune.recipe.groups import ClippedGroups, Groups
+from preftune.recipe.grpo import GRPO
+from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
 from preftune.recipe.load import load_recipe, parse_recipe
 from preftune.recipe.offline import OfflineSettings, PairSettings
 from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
+from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
 from preftune.recipe.recipe import Recipe, Stage
 from preftune.recipe.reference import recipe_page
+from preftune.recipe.reinforce import Reinforce
+from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.reward_objectives import (
@@ -35,6 +43,7 @@ from preftune.recipe.reward_objectives import (
     RatingRegression,
     UncertaintyWeighted,
 )
+from preftune.recipe.rloo import RLOO
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -50,37 +59,39 @@ from preftune.recipe.toml_text import toml_text
 
 __all__ = [
     "DPO",
+    "DAPO",
+    "GRPO",
+    "GSPO",
     "ILQL",
     "IPO",
     "KTO",
     "ORPO",
     "PPO",
     "PRESETS",
+    "RLOO",
     "SFT",
-<<<<<<< HEAD
     "Aggregation",
-=======
     "SPIN",
->>>>>>> a97b4b0 (DPO, IPO, KTO, ORPO, SimPO and SPIN: formulas, settings, stories, stages)
     "Architecture",
     "AxesRegression",
     "BradleyTerry",
     "CandidatePolicy",
     "Candidates",
+    "ClippedGroups",
     "Conversion",
     "Critic",
     "CrossValidate",
     "Dataset",
+    "DrGRPO",
     "Evaluate",
+    "Groups",
     "KWise",
     "LabelStage",
-<<<<<<< HEAD
     "Objective",
-=======
     "OfflineSettings",
->>>>>>> a97b4b0 (DPO, IPO, KTO, ORPO, SimPO and SPIN: formulas, settings, stories, stages)
     "OnPolicy",
     "OnPolicyWithCritic",
+    "OnlineDPO",
     "Optimizer",
     "PairSettings",
     "Population",
@@ -88,6 +99,8 @@ __all__ = [
     "Process",
     "RatingRegression",
     "Recipe",
+    "Reinforce",
+    "ReinforcePlusPlus",
     "RejectionSampling",
     "RewardModel",
     "SamplingSettings",

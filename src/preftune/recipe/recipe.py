@@ -4,17 +4,25 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
+from preftune.recipe.dr_grpo import DrGRPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
+from preftune.recipe.grpo import GRPO
+from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
+from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
+from preftune.recipe.reinforce import Reinforce
+from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
+from preftune.recipe.rloo import RLOO
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
@@ -29,6 +37,14 @@ Stage = Annotated[
     | LabelStage
     | RewardModel
     | PPO
+    | Reinforce
+    | RLOO
+    | ReinforcePlusPlus
+    | GRPO
+    | DrGRPO
+    | DAPO
+    | GSPO
+    | OnlineDPO
     | RejectionSampling
     | ILQL
     | DPO

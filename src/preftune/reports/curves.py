@@ -157,7 +157,10 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "pretrain": LANGUAGE_MODEL,
     "sft": LANGUAGE_MODEL,
     "reward_model": REWARD_MODEL,
-    "ppo": PPO,
+    **dict.fromkeys(
+        ("ppo", "reinforce", "rloo", "reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo"), PPO
+    ),
+    "online_dpo": PPO,
     "rejection_sampling": REJECTION_SAMPLING,
     "ilql": ILQL,
 }

@@ -8,8 +8,16 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from preftune.algorithms.critic import CriticInputs
+from preftune.algorithms.dapo import dapo
+from preftune.algorithms.dr_grpo import dr_grpo
+from preftune.algorithms.grpo import grpo
+from preftune.algorithms.gspo import gspo
 from preftune.algorithms.on_policy import OnPolicyInputs
+from preftune.algorithms.online_dpo import online_dpo
 from preftune.algorithms.ppo import ppo
+from preftune.algorithms.reinforce import reinforce
+from preftune.algorithms.reinforce_plus_plus import reinforce_plus_plus
+from preftune.algorithms.rloo import rloo
 from preftune.data import load_prompts
 from preftune.evaluation import compare_scores, on_axis
 from preftune.models import (
@@ -36,10 +44,30 @@ from preftune.stats import distinct_n
 ROLLOUTS = "rollouts.jsonl"
 """Some responses of every iteration, inside the stage's folder."""
 
-STORIES: dict[str, Callable[..., Any]] = {"ppo": ppo}
+STORIES: dict[str, Callable[..., Any]] = {
+    "ppo": ppo,
+    "reinforce": reinforce,
+    "rloo": rloo,
+    "reinforce_plus_plus": reinforce_plus_plus,
+    "grpo": grpo,
+    "dr_grpo": dr_grpo,
+    "dapo": dapo,
+    "gspo": gspo,
+    "online_dpo": online_dpo,
+}
 """Every kind of stage that runs here, and its story."""
 
-SAID = {"ppo": "optimised with PPO"}
+SAID = {
+    "ppo": "optimised with PPO",
+    "reinforce": "optimised with REINFORCE",
+    "rloo": "optimised with RLOO",
+    "reinforce_plus_plus": "optimised with REINFORCE++",
+    "grpo": "optimised with GRPO",
+    "dr_grpo": "optimised with Dr. GRPO",
+    "dapo": "optimised with DAPO",
+    "gspo": "optimised with GSPO",
+    "online_dpo": "optimised with online DPO",
+}
 """What the model card says was done."""
 
 
