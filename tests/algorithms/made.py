@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from preftune.algorithms.critic import CriticInputs
 from preftune.algorithms.on_policy import OnPolicyResult
-from preftune.algorithms.ppo import ppo
+from preftune.algorithms.ppo import PPOInputs, ppo
 from preftune.models import Row
 from preftune.monitoring import read_metrics
 from preftune.recipe import PPO, SFT, RewardModel, Source
@@ -71,7 +70,7 @@ class Favourite:
 class Run:
     """A PPO run with everything that can be looked at afterwards."""
 
-    inputs: CriticInputs
+    inputs: PPOInputs
     published: list[dict[str, torch.Tensor]] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -91,7 +90,7 @@ def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int
         versions.append(version)
         published.append(weights_of(policy))
 
-    inputs = CriticInputs(
+    inputs = PPOInputs(
         policy=policy,
         reference=make_policy(family, dropout=dropout),
         value=value,

@@ -1,4 +1,4 @@
-"""KL divergence from samples (Schulman's k1 and k2), and the coefficient that pays for it."""
+"""KL divergence from samples (Schulman's k1, k2 and k3), and the coefficient that pays for it."""
 
 import torch
 
@@ -15,6 +15,13 @@ def k2(*, logprobs_BT: torch.Tensor, reference_logprobs_BT: torch.Tensor) -> tor
     """½ (log π − log π_ref)² at sampled tokens, [B, T]: biased, low variance, never negative."""
     check_shapes(logprobs_BT=logprobs_BT, reference_logprobs_BT=reference_logprobs_BT)
     return 0.5 * (logprobs_BT - reference_logprobs_BT).square()
+
+
+def k3(*, logprobs_BT: torch.Tensor, reference_logprobs_BT: torch.Tensor) -> torch.Tensor:
+    """e^(−d) − 1 + d with d = log π − log π_ref, [B, T]: unbiased and never negative."""
+    check_shapes(logprobs_BT=logprobs_BT, reference_logprobs_BT=reference_logprobs_BT)
+    difference_BT = logprobs_BT - reference_logprobs_BT
+    return torch.expm1(-difference_BT) + difference_BT
 
 
 def horizon_update(

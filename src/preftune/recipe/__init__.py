@@ -1,5 +1,6 @@
 """What can be configured: every stage's settings, checked without torch."""
 
+from preftune.recipe.a2c import A2C
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import (
@@ -12,8 +13,9 @@ from preftune.recipe.feedback import (
 )
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.load import load_recipe, parse_recipe
-from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
-from preftune.recipe.ppo import PPO
+from preftune.recipe.nlpo import NLPO
+from preftune.recipe.on_policy import Clipped, Critic, OnPolicy, OnPolicyWithCritic
+from preftune.recipe.ppo import PPO, PretrainingMix
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
 from preftune.recipe.recipe import Recipe, Stage
@@ -40,18 +42,23 @@ from preftune.recipe.sections import (
 )
 from preftune.recipe.sft import SFT
 from preftune.recipe.toml_text import toml_text
+from preftune.recipe.trpo import TRPO
 
 __all__ = [
+    "A2C",
     "ILQL",
+    "NLPO",
     "PPO",
     "PRESETS",
     "SFT",
+    "TRPO",
     "Aggregation",
     "Architecture",
     "AxesRegression",
     "BradleyTerry",
     "CandidatePolicy",
     "Candidates",
+    "Clipped",
     "Conversion",
     "Critic",
     "CrossValidate",
@@ -65,6 +72,7 @@ __all__ = [
     "Optimizer",
     "Population",
     "Pretrain",
+    "PretrainingMix",
     "Process",
     "RatingRegression",
     "Recipe",

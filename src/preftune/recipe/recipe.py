@@ -4,15 +4,18 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.a2c import A2C
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
 from preftune.recipe.ilql import ILQL
+from preftune.recipe.nlpo import NLPO
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
+from preftune.recipe.trpo import TRPO
 
 Stage = Annotated[
     World
@@ -23,6 +26,9 @@ Stage = Annotated[
     | LabelStage
     | RewardModel
     | PPO
+    | A2C
+    | TRPO
+    | NLPO
     | RejectionSampling
     | ILQL
     | Evaluate
