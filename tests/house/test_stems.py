@@ -23,7 +23,7 @@ KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
 
 # A stem without a formula of its own → the stem whose formula it trains with.
-USES: dict[str, str] = {"rejection_sampling": "sft"}
+USES: dict[str, str] = {"nlpo": "ppo", "rejection_sampling": "sft"}
 
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
@@ -33,6 +33,7 @@ SHARED_STEPS = {
     "reward_answers",
     "reward_batches",
     "reward_comparisons",
+    "trust_region",
 }
 
 PLACES = (
@@ -72,7 +73,16 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 
 def test_the_algorithms_of_this_version() -> None:
-    assert STEMS == ["ilql", "ppo", "rejection_sampling", "reward_model", "sft"]
+    assert STEMS == [
+        "a2c",
+        "ilql",
+        "nlpo",
+        "ppo",
+        "rejection_sampling",
+        "reward_model",
+        "sft",
+        "trpo",
+    ]
     assert KINDS >= NOT_ALGORITHMS
 
 

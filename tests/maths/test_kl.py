@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from preftune.maths.kl import gain_update, horizon_update, k1, k2
+from preftune.maths.kl import gain_update, horizon_update, k1, k2, k3
 
 P = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 Q = torch.tensor([0.4, 0.4, 0.2], dtype=torch.float64)
@@ -70,3 +70,17 @@ def test_the_error_is_clipped_at_a_fifth(kl: float, error: float) -> None:
 def test_both_forms_agree_only_when_the_gain_is_the_batch_s_share_of_the_horizon() -> None:
     by_horizon = horizon_update(coefficient=0.2, kl=9, target=6, horizon=5120, episodes=512)
     assert by_horizon == pytest.approx(gain_update(coefficient=0.2, kl=9, target=6, gain=0.1))
+
+
+def test_k3_is_unbiased_and_never_negative() -> None:
+    """Its mean under π is the KL, .025267, its spread .01596: a fourteenth of k1's."""
+    third = k3(logprobs_BT=P.log().unsqueeze(0), reference_logprobs_BT=Q.log().unsqueeze(0))[0]
+    exact = float((P * (P / Q).log()).sum())
+    assert float((P * third).sum()) == pytest.approx(exact, abs=1e-12)
+    assert exact == pytest.approx(0.025267, abs=1e-6)
+    spread = float((P * (third - exact) ** 2).sum()) ** 0.5
+    assert spread == pytest.approx(0.01596, abs=1e-5)
+    assert (third >= 0).all() and third[2] == 0
+    # d = −.75: e^{.75} − 1 − .75
+    one = k3(logprobs_BT=torch.tensor([[-1.0]]), reference_logprobs_BT=torch.tensor([[-0.25]]))
+    assert one.item() == pytest.approx(0.367, abs=1e-6)

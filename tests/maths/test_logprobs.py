@@ -45,3 +45,12 @@ def test_half_precision_logits_are_read_in_float32() -> None:
     assert np.allclose(
         ours, np.take_along_axis(expected, TOKENS[..., None], axis=-1)[..., 0], atol=2e-6
     )
+
+
+def test_what_cannot_be_written_has_no_entropy() -> None:
+    """A logit of −∞ beside two equal ones: log 2, with a gradient that is a number."""
+    logits = torch.tensor([[[0.0, 0.0, float("-inf")]]], requires_grad=True)
+    entropy = token_entropy(logits_BTV=logits, temperature=1.0)
+    entropy.sum().backward()
+    assert entropy.item() == pytest.approx(0.693147, abs=1e-6)
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()

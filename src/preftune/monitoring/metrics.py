@@ -26,7 +26,9 @@ class Metric:
 
 LM = ("pretrain", "sft")
 RM = ("reward_model",)
-PPO = ("ppo",)
+PPO = ("ppo", "a2c", "trpo", "nlpo")  # those with a critic
+CLIPS = ("ppo", "nlpo")
+TRPO = ("trpo",)
 
 EVERYWHERE = (
     Metric(
@@ -121,12 +123,18 @@ UPDATE = (
         "KL to the rollout policy: half the mean squared log-ratio (k2), mean over updates.",
         PPO,
     ),
-    Metric("policy/clipfrac_avg", "share", "Tokens whose policy ratio was clipped.", PPO),
+    Metric("policy/clipfrac_avg", "share", "Tokens whose policy ratio was clipped.", CLIPS),
     Metric("policy/entropy_avg", "nats/token", "Mean entropy over trained tokens.", PPO),
     Metric("policy/grad_norm", "1", "L2 norm of the policy's gradient before clipping.", PPO),
     Metric("loss/policy_avg", "1", "Policy loss, mean over the step's updates.", PPO),
     Metric("loss/value_avg", "score^2", "Value loss, mean over the step's updates.", PPO),
-    Metric("val/clipfrac_avg", "share", "Tokens whose value was clipped.", PPO),
+    Metric(
+        "loss/ptx_avg",
+        "nats/token",
+        "Loss of the pretraining text that is mixed in, before its coefficient.",
+        ("ppo",),
+    ),
+    Metric("val/clipfrac_avg", "share", "Tokens whose value was clipped.", CLIPS),
     Metric("val/ratio", "1", "Mean ratio of policy to rollout policy, over trained tokens.", PPO),
     Metric("val/ratio_var", "1", "Variance of that ratio over the step's updates.", PPO),
     Metric("val/num_eos_tokens", "tokens", "End-of-sequence tokens in the responses.", PPO),
@@ -143,6 +151,22 @@ UPDATE = (
     Metric("lr", "1", "Learning rate of the policy in this step.", PPO),
     Metric("eps", "episodes/s", "Episodes (responses) trained on a second.", PPO),
     Metric("episode", "episodes", "Episodes (responses) trained on so far.", PPO),
+)
+
+TRUST_REGION = (
+    Metric(
+        "trust_region/accepted",
+        "0 or 1",
+        "1 when the policy moved; 0 when no step was good enough and the weights were put back.",
+        TRPO,
+    ),
+    Metric(
+        "trust_region/kl", "nats/token", "Mean KL of the step, old policy to new; 0 for none.", TRPO
+    ),
+    Metric("trust_region/gain", "1", "What the step added to the surrogate.", TRPO),
+    Metric(
+        "trust_region/backtracks", "steps", "Times the line search made the step shorter.", TRPO
+    ),
 )
 
 SAFETY = (
@@ -183,6 +207,7 @@ SECTIONS = {
     "ILQL": TOKEN_VALUES,
     "What the policy is trained for": OBJECTIVE,
     "The policy's and the value network's updates": UPDATE,
+    "The trust region": TRUST_REGION,
     "Checks and stops": SAFETY,
     "Responses": COMPLETIONS,
     "Judgement during training": JUDGEMENT,

@@ -157,7 +157,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "pretrain": LANGUAGE_MODEL,
     "sft": LANGUAGE_MODEL,
     "reward_model": REWARD_MODEL,
-    "ppo": PPO,
+    **dict.fromkeys(("ppo", "a2c", "trpo", "nlpo"), PPO),
     "rejection_sampling": REJECTION_SAMPLING,
     "ilql": ILQL,
 }
