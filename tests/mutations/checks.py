@@ -12,8 +12,8 @@ from tests.algorithms import (
     test_sft,
 )
 from tests.evaluation import test_best_of_n
-from tests.maths import test_advantages, test_kl, test_masked, test_segments
-from tests.maths.losses import test_ilql
+from tests.maths import test_action_masks, test_advantages, test_kl, test_masked, test_segments
+from tests.maths.losses import test_ilql, test_trpo
 from tests.maths.losses import test_ppo as losses
 from tests.models import test_networks, test_value_heads
 from tests.rewards import test_compose
@@ -124,3 +124,17 @@ def best_of(folder: str) -> None:
 def parts(folder: str) -> None:
     test_compose.test_the_weighted_sum_of_the_parts_that_apply()
     test_compose.test_gold_among_the_parts_is_refused()
+
+
+def trust_region(folder: str) -> None:
+    test_trpo.test_the_step_of_delta_and_the_kl_it_really_has()
+
+
+def second_clip(folder: str) -> None:
+    for case in ((-1.0, 5.0, 3.0, 0.0), (1.0, 5.0, -1.2, 0.0), (-1.0, 2.9, 2.9, 2.9)):
+        losses.test_the_second_clip(*case)
+
+
+def allowed(folder: str) -> None:
+    test_action_masks.test_the_fewest_most_likely_tokens(0.5, [False, True, False, True])
+    test_action_masks.test_what_is_left_sums_to_one()
