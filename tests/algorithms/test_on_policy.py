@@ -12,13 +12,12 @@ from preftune.algorithms.on_policy import (
     action_mask,
     judge,
     penalised_scores,
-    stop_ids,
     tabulate,
 )
 from preftune.models import Batch, Row, collate, response_logprobs, scores, values
-from preftune.records import BadInput, Completion, Prompt, StopReason
+from preftune.records import Completion, Prompt, StopReason
 from tests.algorithms.made import EOS, PAD, make_run, ppo_recipe
-from tests.models.made import CPU, make_rows, tokenizer
+from tests.models.made import CPU, make_rows
 
 PROMPT = Prompt("Where is my lamp?")
 WRITTEN = [
@@ -180,13 +179,6 @@ def test_metrics_of_a_rollout() -> None:
     assert metrics["completions/eos_rate"] == pytest.approx(2 / 3)
     assert metrics["objective/kl"] == pytest.approx(0, abs=1e-5)
     assert metrics["objective/entropy"] == pytest.approx(-scored.logprobs_BT.sum().item() / 3)
-
-
-def test_stop_texts_are_single_tokens() -> None:
-    (dot,) = tokenizer()(".")["input_ids"]
-    assert stop_ids(tokenizer(), ["."]) == (dot,)
-    with pytest.raises(BadInput, match="not one"):
-        stop_ids(tokenizer(), ["zebra crossing"])
 
 
 def test_the_replaced_dataclass_keeps_its_rows() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftune.models import load_tokenizer, train_tokenizer
+from preftune.models import load_tokenizer, stop_ids, train_tokenizer
+from preftune.records import BadInput
 from tests.models.made import TEXTS, tokenizer
 
 
@@ -36,3 +37,10 @@ def test_the_same_texts_give_the_same_tokenizer(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [260, 280])
 def test_the_vocabulary_is_at_most_what_was_asked_for(size: int) -> None:
     assert len(train_tokenizer(TEXTS, size)) == size
+
+
+def test_stop_texts_are_single_tokens() -> None:
+    (dot,) = tokenizer()(".")["input_ids"]
+    assert stop_ids(tokenizer(), ["."]) == (dot,)
+    with pytest.raises(BadInput, match="not one"):
+        stop_ids(tokenizer(), ["zebra crossing"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from preftune.artifacts import derive_seed
 from preftune.maths.kl import gain_update, horizon_update, k1
@@ -23,7 +23,6 @@ from preftune.models import (
 from preftune.recipe import OnPolicy
 from preftune.records import (
     Axes,
-    BadInput,
     Completion,
     Generate,
     Prompt,
@@ -389,20 +388,6 @@ def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
         "first_pass/approxkl": first["policy/approxkl_avg"],
         "first_pass/clipfrac": first.get("policy/clipfrac_avg", 0.0),
     }
-
-
-def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[int, ...]:
-    """Ids of the recipe's stop texts. Raises :class:`BadInput` when one is not a single token."""
-    ids = []
-    for text in stops:
-        found = tokenizer(text, add_special_tokens=False)["input_ids"]
-        if len(found) != 1:
-            raise BadInput(
-                f"The stop text {text!r} is {len(found)} tokens of this tokenizer, not one.",
-                remedy="Choose a text that is one token, or rely on the end token.",
-            )
-        ids.append(found[0])
-    return tuple(ids)
 
 
 def _present(axes: Sequence[Axes | None]) -> list[Axes]:

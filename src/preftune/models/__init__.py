@@ -47,7 +47,7 @@ from preftune.models.networks import (
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import scores_of_rows
-from preftune.models.tokenizers import load_tokenizer, train_tokenizer
+from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
     GUIDANCE,
     ValueHeads,
@@ -106,6 +106,7 @@ __all__ = [
     "step_ends",
     "step_scores",
     "steps_of",
+    "stop_ids",
     "temperature_of",
     "train_tokenizer",
     "twice_differentiable",

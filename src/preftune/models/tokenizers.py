@@ -1,7 +1,7 @@
 """Tokenizers: loading one, training a small one, and the pad token every batch needs."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -60,3 +60,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         pad_token=PAD,
         clean_up_tokenization_spaces=False,
     )
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> tuple[int, ...]:
+    """Ids of the recipe's stop texts. Raises :class:`BadInput` when one is not a single token."""
+    ids = []
+    for text in stops:
+        found = tokenizer(text, add_special_tokens=False)["input_ids"]
+        if len(found) != 1:
+            raise BadInput(
+                f"The stop text {text!r} is {len(found)} tokens of this tokenizer, not one.",
+                remedy="Choose a text that is one token, or rely on the end token.",
+            )
+        ids.append(found[0])
+    return tuple(ids)

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from preftune.algorithms.on_policy import stop_ids
 from preftune.models import (
     GUIDANCE,
     load_policy,
@@ -14,6 +13,7 @@ from preftune.models import (
     load_value_heads,
     read_ensemble,
     renderer_for,
+    stop_ids,
 )
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.sources import GOLD
