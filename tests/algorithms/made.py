@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
-from preftune.algorithms.critic import CriticInputs
+from preftune.algorithms.a2c import a2c
+from preftune.algorithms.nlpo import NLPOInputs, nlpo
 from preftune.algorithms.on_policy import OnPolicyResult
-from preftune.algorithms.ppo import ppo
-from preftune.models import Row
+from preftune.algorithms.ppo import PPOInputs, ppo
+from preftune.algorithms.trpo import trpo
+from preftune.models import ActionMask, Row, value_head_on
 from preftune.monitoring import read_metrics
-from preftune.recipe import PPO, SFT, RewardModel, Source
+from preftune.recipe import A2C, NLPO, PPO, SFT, TRPO, OnPolicyWithCritic, RewardModel, Source
 from preftune.records import Axes, Completion, Sampling
 from preftune.rollouts import NativeEngine
 from preftune.training import weights_of
@@ -32,7 +34,12 @@ def reward_recipe(**settings: Any) -> RewardModel:
     return RewardModel.model_validate(given | settings)
 
 
-def ppo_recipe(**settings: Any) -> PPO:
+STORIES = {"ppo": ppo, "a2c": a2c, "trpo": trpo, "nlpo": nlpo}
+RECIPES: dict[str, type[OnPolicyWithCritic]] = {"ppo": PPO, "a2c": A2C, "trpo": TRPO, "nlpo": NLPO}
+
+
+def critic_recipe(kind: str, **settings: Any) -> Any:
+    """A short run of a method with a critic."""
     given = {
         "policy": Source("p"),
         "reward_model": Source("r"),
@@ -41,9 +48,14 @@ def ppo_recipe(**settings: Any) -> PPO:
         "rollouts": 16,
         "critic_warmup": 0,
         "sampling": {"max_new_tokens": 10, "temperature": 0.7},
-        "optimizer": {"learning_rate": 1e-3},
     }
-    return PPO.model_validate(given | settings)
+    if kind != "trpo":
+        given["optimizer"] = {"learning_rate": 1e-3}
+    return RECIPES[kind].model_validate(given | settings)
+
+
+def ppo_recipe(**settings: Any) -> PPO:
+    return critic_recipe("ppo", **settings)
 
 
 def rows_of_rule(count: int, start: int = 0) -> list[Row]:
@@ -69,18 +81,21 @@ class Favourite:
 
 @dataclass
 class Run:
-    """A PPO run with everything that can be looked at afterwards."""
+    """A run with everything that can be looked at afterwards."""
 
-    inputs: CriticInputs
+    inputs: Any
     published: list[dict[str, torch.Tensor]] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     result: OnPolicyResult | None = None
 
 
-def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int = 3) -> Run:
+def make_run(
+    recipe: OnPolicyWithCritic, family: str = "llama", dropout: float = 0.0, seed: int = 3
+) -> Run:
     policy = make_policy(family, dropout=dropout)
-    value = make_reward_model(family)
+    shared = recipe.value == "shared"
+    value = value_head_on(policy) if shared else make_reward_model(family)
     sampling = Sampling(
         recipe.sampling.max_new_tokens, temperature=recipe.sampling.temperature, seed=0
     )
@@ -91,7 +106,14 @@ def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int
         versions.append(version)
         published.append(weights_of(policy))
 
-    inputs = CriticInputs(
+    kind: Any = PPOInputs
+    more: dict[str, Any] = {}
+    if isinstance(recipe, NLPO):
+        kind = NLPOInputs
+        network = make_policy(family, dropout=dropout)
+        more["mask"] = ActionMask(network, recipe.top_p, recipe.min_tokens, (EOS, PAD))
+    inputs = kind(
+        **more,
         policy=policy,
         reference=make_policy(family, dropout=dropout),
         value=value,
@@ -104,9 +126,9 @@ def make_run(recipe: PPO, family: str = "llama", dropout: float = 0.0, seed: int
     return Run(inputs, published, versions)
 
 
-def run_ppo(
+def run_story(
     folder: Path,
-    recipe: PPO,
+    recipe: OnPolicyWithCritic,
     run: Run | None = None,
     score: Callable[[Sequence[Completion]], list[Axes | None]] | None = None,
     evaluate: Callable[[int], Mapping[str, float]] = lambda _: {},
@@ -114,10 +136,15 @@ def run_ppo(
     """The story from its start or from a checkpoint in ``folder``."""
     run = make_run(recipe) if run is None else run
     engine = NativeEngine(run.inputs.policy, renderer_of(run.inputs.policy), "v")
+    engine.mask = getattr(run.inputs, "mask", None)
+    story: Any = STORIES[recipe.kind]
     with quiet_journal(folder, recipe.checkpoint_every) as journal:
-        run.result = ppo(recipe, run.inputs, engine, score or Favourite(), journal, evaluate)  # type: ignore[arg-type]
+        run.result = story(recipe, run.inputs, engine, score or Favourite(), journal, evaluate)
     run.rows = read_metrics(folder / "metrics.jsonl")
     return run
+
+
+run_ppo = run_story
 
 
 def same_weights(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:

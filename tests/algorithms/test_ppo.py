@@ -1,6 +1,8 @@
 """PPO: the first pass, what it raises, its two stops, the warm-up, the controllers, going on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.algorithms.on_policy import sample
+from preftune.algorithms.critic import credit, two_optimizers
+from preftune.algorithms.on_policy import Turn, judge, micro_batch, sample, update
+from preftune.algorithms.ppo import objective, pretraining_losses
+from preftune.artifacts import derive_seed
+from preftune.maths.kl import k1, k2, k3
+from preftune.maths.losses.ppo import policy_loss, value_loss
+from preftune.models import Row, collate, response_logprobs, values
 from preftune.records import Axes, Completion, RunFailed
-from preftune.training import Training, weights_of
+from preftune.rollouts import NativeEngine
+from preftune.training import Loss, Training, shuffled, weights_of
 from tests.algorithms.made import (
+    PAD,
     Favourite,
     Run,
     make_run,
@@ -19,7 +29,7 @@ from tests.algorithms.made import (
     run_ppo,
     same_weights,
 )
-from tests.models.made import FAMILIES
+from tests.models.made import CPU, FAMILIES, make_rows, renderer_of
 
 SILENT = {"kind": "keep"}
 
@@ -279,3 +289,186 @@ def test_a_score_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
         run_ppo(tmp_path, recipe, run, score=broken)
     assert same_weights(before, weights_of(run.inputs.policy))
     assert all(torch.isfinite(p).all() for p in run.inputs.value.parameters())
+
+
+def test_plain_ppo_is_what_it_was_before_it_could_do_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss as it stood when PPO had two terms, put in place: every weight, bit by bit."""
+    recipe = ppo_recipe(critic_warmup=1, micro_batch_tokens=200)
+    ours = run_ppo(tmp_path / "ours", recipe)
+
+    def two_terms(recipe: Any, inputs: Any, rollout: Any, learns: bool, tokens: int, _: int) -> Any:
+        def of(indices: list[int]) -> Loss:
+            with torch.set_grad_enabled(learns):
+                micro = micro_batch(inputs, rollout.scored, indices)
+            policy = policy_loss(
+                logprobs_BT=micro.now.logprobs_BT,
+                old_logprobs_BT=micro.of(rollout.scored.logprobs_BT),
+                advantages_BT=micro.of(rollout.advantages_BT),
+                action_mask_BT=micro.mask_BT,
+                cliprange=0.2,
+                denominator=tokens,
+            )
+            critic = value_loss(
+                values_BT=values(inputs.value, micro.batch),
+                old_values_BT=micro.of(rollout.values_BT),
+                returns_BT=micro.of(rollout.returns_BT),
+                action_mask_BT=micro.mask_BT,
+                cliprange_value=0.2,
+                denominator=tokens,
+            )
+            return Loss(policy.loss + 0.1 * critic.loss, micro.sums(rollout.scored))
+
+        return of
+
+    monkeypatch.setattr("preftune.algorithms.ppo.objective", two_terms)
+    theirs = run_ppo(tmp_path / "theirs", recipe)
+    for network in ("policy", "value"):
+        left, right = (weights_of(getattr(run.inputs, network)) for run in (ours, theirs))
+        assert same_weights(left, right)
+
+
+TEXTS = [Row((0,), row.response_ids) for row in make_rows(20, seed=7)]
+
+
+def test_the_gradient_with_ptx_is_the_sum_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """grad = grad(PPO) + 27.8 grad(mean −log π of the step's text), however either is split."""
+
+    def gradients(ptx: Any, size: int) -> dict[str, torch.Tensor]:
+        recipe = ppo_recipe(ptx=ptx, micro_batch_tokens=size, epochs=1, minibatches=1)
+        inputs = replace(make_run(recipe).inputs, pretraining=TEXTS)
+        training = two_optimizers(recipe, inputs, partial(pretraining_losses, recipe, inputs))
+        engine = NativeEngine(inputs.policy, renderer_of(inputs.policy), "v")
+        scored = judge(recipe, inputs, sample(recipe, inputs, engine, 1), Favourite())
+        credited = credit(recipe, inputs, scored, 0.05)
+        found: dict[str, torch.Tensor] = {}
+
+        def look(name: str) -> float:
+            named = training.networks[name].named_parameters()
+            found.update({f"{name}.{n}": p.grad.clone() for n, p in named if p.grad is not None})
+            return 0.0
+
+        training._clip = look  # type: ignore[method-assign]
+        objective_of = partial(objective, recipe, inputs, credited, True)
+        update(recipe, training, Turn(1, 0, 0.05), scored, objective_of)
+        return found
+
+    mix = {"data": "stage:x", "ratio": 2}
+    plain, mixed, split = gradients(None, 8192), gradients(mix, 8192), gradients(mix, 64)
+    policy = make_run(ppo_recipe()).inputs.policy
+    recipe = ppo_recipe(ptx=mix, epochs=1, minibatches=1)
+    # 16 responses, two texts each: 32 places of the shuffle, so all twenty and twelve again.
+    orders = [shuffled(20, derive_seed(3, "ptx"), epoch) for epoch in (0, 1)]
+    rows = [TEXTS[i] for i in (orders[0] + orders[1])[:32]]
+    assert recipe.ptx is not None and recipe.ptx.coefficient == 27.8
+    total, tokens = torch.zeros(()), 0
+    for row in rows:
+        total = total - response_logprobs(policy, collate([row], PAD, CPU), 1.0).sum()
+        tokens += len(row.response_ids)
+    (total / tokens).backward()
+    for name, parameter in policy.named_parameters():
+        expected = plain[f"policy.{name}"] + 27.8 * parameter.grad
+        scale = float(expected.abs().max())
+        assert torch.allclose(mixed[f"policy.{name}"], expected, atol=1e-4 * max(scale, 1)), name
+        assert torch.allclose(split[f"policy.{name}"], expected, atol=1e-4 * max(scale, 1)), name
+    for name, gradient in plain.items():
+        if name.startswith("value."):
+            assert torch.equal(mixed[name], gradient), "the text says nothing of values"
+
+
+def test_text_that_is_mixed_in_is_not_forgotten(tmp_path: Path) -> None:
+    losses = {}
+    for name, coefficient in (("plain", 0.0), ("mixed", 1.0)):
+        mix = {"data": "stage:x", "ratio": 1, "coefficient": coefficient}
+        recipe = ppo_recipe(iterations=8, ptx=mix, optimizer={"learning_rate": 3e-3})
+        run = make_run(recipe)
+        run.inputs = replace(run.inputs, pretraining=TEXTS)
+        rows = run_ppo(tmp_path / name, recipe, run).rows
+        assert ("loss/ptx_avg" in rows[-1]) == (coefficient > 0)
+        batch = collate(TEXTS, PAD, CPU)
+        with torch.no_grad():
+            logprobs = response_logprobs(run.inputs.policy, batch, 1.0)
+        losses[name] = -float(logprobs[batch.action_mask_BT].mean())
+    assert losses["mixed"] < losses["plain"] - 0.5
+
+
+def test_the_saved_weights_are_the_moving_average(tmp_path: Path) -> None:
+    """θ̄ ← .6 θ̄ + .4 θ from the start on, also when the run was stopped in between."""
+    recipe = ppo_recipe(iterations=4, ema=0.6, checkpoint_every=2)
+    run = make_run(recipe)
+    run_ppo(tmp_path / "whole", recipe, run)
+    raw = run_ppo(tmp_path / "raw", ppo_recipe(iterations=4))
+    after = [*run.published[1:], weights_of(raw.inputs.policy)]
+    for name, part in weights_of(run.inputs.policy).items():
+        expected = run.published[0][name]
+        for weights in after:
+            expected = 0.6 * expected + 0.4 * weights[name]
+        assert torch.allclose(part, expected, atol=1e-6), name
+    calls = 0
+
+    def breaking(completions: Sequence[Completion]) -> list[Axes | None]:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return Favourite()(completions)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_ppo(tmp_path / "part", recipe, score=breaking)
+    again = run_ppo(tmp_path / "part", recipe)
+    assert same_weights(weights_of(again.inputs.policy), weights_of(run.inputs.policy))
+
+
+def test_an_entropy_bonus_keeps_the_policy_spread(tmp_path: Path) -> None:
+    ends = []
+    for bonus in (0.0, 0.5):
+        recipe = ppo_recipe(
+            iterations=10, entropy_coef=bonus, optimizer={"learning_rate": 5e-3}, lam=1.0
+        )
+        ends.append(run_ppo(tmp_path / str(bonus), recipe).rows[-1]["policy/entropy_avg"])
+    assert ends[1] > ends[0] + 0.1
+
+
+def test_a_shared_value_starts_at_zero_and_learns_on_the_policy_s_body(tmp_path: Path) -> None:
+    recipe = ppo_recipe(value="shared", iterations=3)
+    run = make_run(recipe)
+    value, policy = run.inputs.value, run.inputs.policy
+    body = getattr(value, value.base_model_prefix)
+    assert body is getattr(policy, policy.base_model_prefix)
+    with torch.no_grad():
+        assert (values(value, collate(TEXTS[:3], PAD, CPU)) == 0).all()
+    run_ppo(tmp_path, recipe, run)
+    assert value.score.weight.abs().max() > 0
+    batch = collate(TEXTS[:3], PAD, CPU)
+    values(value, batch).sum().backward()
+    assert all(p.grad is not None for p in body.parameters())
+    for parameter in policy.parameters():
+        parameter.grad = None
+    values(value, batch, body_learns=False).sum().backward()
+    assert all(p.grad is None for p in body.parameters())
+
+
+@pytest.mark.parametrize("estimator", [k1, k2, k3])
+def test_the_reward_pays_by_the_named_estimator(estimator: Any) -> None:
+    recipe = ppo_recipe(kl_estimator=estimator.__name__)
+    inputs = make_run(recipe).inputs
+    engine = NativeEngine(inputs.policy, renderer_of(inputs.policy), "v")
+    scored = judge(recipe, inputs, sample(recipe, inputs, engine, 1), Favourite())
+    scored = replace(scored, reference_logprobs_BT=scored.reference_logprobs_BT * 1.1)
+    paid = credit(recipe, inputs, scored, 0.5).rewards_BT.sum() - scored.scores_B.sum()
+    price = estimator(
+        logprobs_BT=scored.logprobs_BT, reference_logprobs_BT=scored.reference_logprobs_BT
+    )
+    assert paid.item() == pytest.approx(-0.5 * float(price[scored.action_mask_BT].sum()), rel=1e-4)
+
+
+def test_advantages_may_stay_as_they_are() -> None:
+    recipe = ppo_recipe(whiten_advantages=False)
+    inputs = make_run(recipe).inputs
+    engine = NativeEngine(inputs.policy, renderer_of(inputs.policy), "v")
+    scored = judge(recipe, inputs, sample(recipe, inputs, engine, 1), Favourite())
+    credited = credit(recipe, inputs, scored, 0.05)
+    mask = scored.action_mask_BT
+    plain = (credited.returns_BT - credited.values_BT)[mask]
+    assert torch.allclose(credited.advantages_BT[mask], plain, atol=1e-6)

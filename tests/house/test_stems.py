@@ -26,6 +26,7 @@ STEMS = sorted(KINDS - NOT_ALGORITHMS)
 USES: dict[str, str] = {
     "dapo": "grpo",
     "dr_grpo": "grpo",
+    "nlpo": "ppo",
     "online_dpo": "dpo",
     "reinforce_plus_plus": "ppo",
     "rejection_sampling": "sft",
@@ -42,6 +43,7 @@ SHARED_STEPS = {
     "reward_answers",
     "reward_batches",
     "reward_comparisons",
+    "trust_region",
 }
 
 PLACES = (
@@ -82,6 +84,7 @@ def strangers(root: Path, stems: Set[str]) -> Iterator[str]:
 
 def test_the_algorithms_of_this_version() -> None:
     assert STEMS == [
+        "a2c",
         "dapo",
         "dpo",
         "dr_grpo",
@@ -90,6 +93,7 @@ def test_the_algorithms_of_this_version() -> None:
         "ilql",
         "ipo",
         "kto",
+        "nlpo",
         "online_dpo",
         "orpo",
         "ppo",
@@ -101,6 +105,7 @@ def test_the_algorithms_of_this_version() -> None:
         "sft",
         "simpo",
         "spin",
+        "trpo",
     ]
     assert KINDS >= NOT_ALGORITHMS
 

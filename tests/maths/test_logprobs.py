@@ -61,3 +61,12 @@ def test_nan_in_the_padding_reaches_neither_sum_nor_gradient() -> None:
         response_sums(logprobs_BT=logprobs, action_mask_BT=mask).square().sum().backward()
     assert clean.grad is not None and poisoned.grad is not None
     assert poisoned.grad.tolist() == clean.grad.tolist() == [[-3, -3, 0], [-4, 0, 0]]
+
+
+def test_what_cannot_be_written_has_no_entropy() -> None:
+    """A logit of −∞ beside two equal ones: log 2, with a gradient that is a number."""
+    logits = torch.tensor([[[0.0, 0.0, float("-inf")]]], requires_grad=True)
+    entropy = token_entropy(logits_BTV=logits, temperature=1.0)
+    entropy.sum().backward()
+    assert entropy.item() == pytest.approx(0.693147, abs=1e-6)
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()

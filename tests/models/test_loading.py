@@ -22,6 +22,8 @@ from preftune.models import (
     scores,
     set_normalisation,
     train_tokenizer,
+    value_head_on,
+    values,
 )
 from preftune.models.loading import _score_head
 from preftune.recipe import Architecture
@@ -201,3 +203,21 @@ def test_a_family_whose_head_is_elsewhere_is_refused(tmp_path: Path) -> None:
     model.score = nn.Identity()
     with pytest.raises(BadInput, match="elsewhere than `score`"):
         _score_head(model, folder)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_value_head_on_the_policy_is_saved_as_a_reward_model(family: str, tmp_path: Path) -> None:
+    """Its body is the policy's own, its head 0; a saved copy says what the shared one did."""
+    policy = make_policy(family)
+    model = value_head_on(policy)
+    batch = collate(make_rows(3, seed=2), 1, CPU)
+    with torch.no_grad():
+        assert (values(model, batch) == 0).all()
+        model.score.weight.normal_()
+        expected = values(model, batch)
+    save_model(model, tokenizer(), tmp_path, "card")
+    with torch.no_grad():
+        assert torch.allclose(values(load_reward_model(tmp_path, CPU), batch), expected, atol=1e-6)
+    body = policy.base_model_prefix
+    assert getattr(model, body) is getattr(policy, body)
+    assert policy.config is not model.config

@@ -12,6 +12,7 @@ from preftune.models import (
     response_statistics,
     scores,
     set_normalisation,
+    twice_differentiable,
     values,
 )
 from preftune.models.batches import Batch
@@ -181,3 +182,27 @@ def test_entropy_is_of_the_tempered_distribution() -> None:
     expected = -(p * p.log()).sum(-1)
     found = response_statistics(policy, collate([row], PAD, CPU), 0.5).entropy_BT[0]
     assert torch.allclose(found.double(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_can_be_differentiated_twice(family: str) -> None:
+    """And says the same as the fused one."""
+    policy, batch = make_policy(family), collate(make_rows(3, seed=6), PAD, CPU)
+    plain = response_logprobs(policy, batch, 1.0)
+    with twice_differentiable():
+        logprobs = response_logprobs(policy, batch, 1.0)
+        parameters = list(policy.parameters())
+        mask = batch.action_mask_BT
+        slopes = torch.autograd.grad(logprobs[mask].sum(), parameters, create_graph=True)
+        sum(slope.square().sum() for slope in slopes).backward()
+    assert torch.allclose(plain[mask], logprobs[mask], atol=1e-5)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in parameters)
+
+
+def test_entropy_learns_where_it_is_asked_to() -> None:
+    policy, batch = make_policy(), collate(make_rows(3, seed=6), PAD, CPU)
+    assert not response_statistics(policy, batch, 1.0).entropy_BT.requires_grad
+    assert response_statistics(policy, batch, 1.0, entropy_learns=True).entropy_BT.requires_grad
+    with torch.no_grad():
+        quiet = response_statistics(policy, batch, 1.0, entropy_learns=True)
+    assert not quiet.entropy_BT.requires_grad

@@ -20,6 +20,7 @@ from tests.algorithms import (
 )
 from tests.evaluation import test_best_of_n
 from tests.maths import (
+    test_action_masks,
     test_advantages,
     test_aggregation,
     test_baselines,
@@ -29,7 +30,7 @@ from tests.maths import (
     test_segments,
 )
 from tests.maths.losses import test_dpo as preferences
-from tests.maths.losses import test_grpo, test_gspo, test_ilql
+from tests.maths.losses import test_grpo, test_gspo, test_ilql, test_trpo
 from tests.maths.losses import test_kto as verdicts
 from tests.maths.losses import test_orpo as odds
 from tests.maths.losses import test_ppo as losses
@@ -215,3 +216,17 @@ def dynamic_sampling(folder: str) -> None:
 
 def online_labels(folder: str) -> None:
     test_online_dpo.test_labels()
+
+
+def trust_region(folder: str) -> None:
+    test_trpo.test_the_step_of_delta_and_the_kl_it_really_has()
+
+
+def second_clip(folder: str) -> None:
+    for case in ((-1.0, 5.0, 3.0, 0.0), (1.0, 5.0, -1.2, 0.0), (-1.0, 2.9, 2.9, 2.9)):
+        losses.test_the_second_clip(*case)
+
+
+def allowed(folder: str) -> None:
+    test_action_masks.test_the_fewest_most_likely_tokens(0.5, [False, True, False, True])
+    test_action_masks.test_what_is_left_sums_to_one()

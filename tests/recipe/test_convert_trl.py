@@ -96,6 +96,8 @@ def test_every_ppo_value_arrives() -> None:
     assert stage.iterations == 79  # 10,000 / 128 = 78.1
     assert stage.optimizer == stage.value_optimizer
     assert stage.optimizer.model_dump() == {
+        "kind": "adamw",
+        "alpha": 0.99,
         "learning_rate": 1e-5,
         "schedule": "cosine",
         "final_fraction": 0.0,
@@ -201,7 +203,6 @@ def test_dpo_s_losses(config, settings) -> None:
 @pytest.mark.parametrize(
     ("kind", "config", "field"),
     [
-        ("ppo", {"kl_estimator": "k3"}, "kl_estimator"),
         ("ppo", {"stop_token_id": 50256}, "stop_token_id"),
         ("ppo", {"neftune_noise_alpha": 5.0}, "neftune_noise_alpha"),
         ("ppo", {"optim": "adafactor"}, "optim"),
@@ -334,3 +335,13 @@ def test_bad_files(tmp_path, name, text, message) -> None:
     assert caught.value.file == str(path)
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         read_trl_config(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("name", ["k1", "k3"])
+def test_the_estimator_of_the_kl_arrives(name: str) -> None:
+    done = convert_trl("ppo", {"kl_estimator": name})
+    stage = parse_recipe(done.recipe_toml).stages["ppo"]
+    assert isinstance(stage, PPO) and stage.kl_estimator == name
+    assert done.mapped["kl_estimator"] == "kl_estimator" and "kl_estimator" not in done.lost
+    with pytest.raises(BadInput, match="TRL has k1 and k3"):
+        convert_trl("ppo", {"kl_estimator": "k2"})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from preftune.recipe import PRESETS, parse_recipe, preset_page
+from preftune.records import BadInput
 
 SOURCES = {
     "ppo": 'policy = "p"\nreward_model = "r"\nprompts = "x"\n',
@@ -33,6 +34,11 @@ REPORTED = [
     ("ppo", "instructgpt", "minibatches", 8),
     ("ppo", "instructgpt", "value_optimizer.learning_rate", 9e-6),
     ("ppo", "instructgpt", "optimizer.schedule", "constant"),
+    ("ppo", "instructgpt", "ptx.coefficient", 27.8),
+    ("ppo", "instructgpt", "ptx.ratio", 8),
+    ("ppo", "instructgpt", "ema", 0.992),
+    ("ppo", "ziegler", "value", "shared"),
+    ("ppo", "deepspeed_chat", "whiten_advantages", False),
     ("ppo", "hh", "kl.coefficient", 0.001),
     ("ppo", "hh", "sampling.max_new_tokens", 128),
     ("ppo", "llama2", "kl.coefficient", 0.01),
@@ -69,8 +75,13 @@ REPORTED = [
 ]
 
 
+# What a preset needs besides, which no paper can name.
+NEEDS = {"instructgpt": 'ptx.data = "documents"\n'}
+
+
 def resolved(kind: str, name: str, more: str = ""):
-    return parse_recipe(f'kind = "{kind}"\npreset = "{name}"\n{SOURCES[kind]}{more}').stages[kind]
+    given = SOURCES[kind] + (NEEDS.get(name, "") if kind == "ppo" else "") + more
+    return parse_recipe(f'kind = "{kind}"\npreset = "{name}"\n{given}').stages[kind]
 
 
 @pytest.mark.parametrize(("kind", "name", "key", "value"), REPORTED)
@@ -127,3 +138,10 @@ def test_what_is_not_reported_stays_at_our_default() -> None:
 def test_the_page_is_the_one_in_the_documentation() -> None:
     page = Path(__file__).parents[2] / "docs" / "presets.md"
     assert page.read_text(encoding="utf-8") == preset_page(), "write preset_page() to it"
+
+
+def test_instructgpt_asks_for_its_pretraining_text() -> None:
+    with pytest.raises(BadInput, match=r"ptx\.data names none.*ptx\.coefficient = 0"):
+        parse_recipe(f'kind = "ppo"\npreset = "instructgpt"\n{SOURCES["ppo"]}')
+    off = f'kind = "ppo"\npreset = "instructgpt"\nptx.coefficient = 0\n{SOURCES["ppo"]}'
+    assert parse_recipe(off).stages["ppo"].ptx.coefficient == 0

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from preftune.models import Row, collate, response_logprobs
+from preftune.models import (
+    ActionMask,
+    Row,
+    collate,
+    masked_response_logits,
+    response_logits,
+    response_logprobs,
+)
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts import NativeEngine
 from preftune.rollouts import native as native_module
@@ -211,3 +218,34 @@ def test_a_prompt_asked_several_times_is_read_once() -> None:
     )
     assert [c.token_ids for c in together] == [c.token_ids for c in apart]
     assert len({c.token_ids for c in together}) > 3, "every row draws for itself"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_under_a_mask_only_what_it_allows_is_written(family: str) -> None:
+    """A mask of another network: every token is one of its likely ones, or a special one."""
+    policy, network = make_policy(family), make_policy(family, seed=5)
+    mask = ActionMask(network, top_p=0.3, min_tokens=1, always=(0, 1))
+    engine = NativeEngine(policy, renderer_of(policy), "v", mask=mask)
+    written = engine(make_prompts(12), Sampling(8, temperature=0.8, seed=3))
+    free = NativeEngine(policy, renderer_of(policy), "v")(
+        make_prompts(12), Sampling(8, temperature=0.8, seed=3)
+    )
+    assert [c.token_ids for c in written] != [c.token_ids for c in free]
+    for completion in written:
+        row = Row(completion.prompt_token_ids, completion.token_ids)
+        batch = collate([row], 1, torch.device("cpu"))
+        with torch.no_grad():
+            allowed = mask.allowed(response_logits(network, batch), 0.8)[0]
+            masked = masked_response_logits(policy, mask, batch, 0.8)[0] / 0.8
+        places = range(len(completion.token_ids))
+        assert allowed[places, list(completion.token_ids)].all()
+        logprobs = masked.log_softmax(-1)[places, list(completion.token_ids)]
+        assert logprobs.tolist() == pytest.approx(completion.logprobs, abs=1e-4)
+
+
+def test_a_mask_that_allows_everything_changes_nothing() -> None:
+    policy = make_policy()
+    mask = ActionMask(make_policy(seed=5), top_p=1.0, min_tokens=1, always=())
+    asked = make_prompts(8), Sampling(8, temperature=0.8, seed=3)
+    masked = NativeEngine(policy, renderer_of(policy), "v", mask=mask)(*asked)
+    assert masked == NativeEngine(policy, renderer_of(policy), "v")(*asked)

@@ -147,3 +147,67 @@ def test_dropout_is_drawn_from_the_seed_and_the_step() -> None:
         training = make_training(copy)
         losses.append(training.step([ALL], squares(copy, *make_data()), at=at).loss)
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_one_step_is_rmsprop_by_hand() -> None:
+    """v = .01 g² after the first gradient (α = .99), the move −lr g / (√v + ε)."""
+    settings = Optimizer(
+        kind="rmsprop", learning_rate=0.01, schedule="constant", epsilon=1e-5, max_grad_norm=1e9
+    )
+    network = make_network()
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    x, y = make_data()
+    (network(x).squeeze(-1) - y).square().mean().backward()
+    slopes = {name: p.grad for name, p in network.named_parameters()}
+    moved, _ = steps([ALL], settings, count=1)
+    for name, parameter in moved.named_parameters():
+        slope = slopes[name]
+        assert slope is not None
+        expected = before[name] - 0.01 * slope / ((0.01 * slope**2).sqrt() + 1e-5)
+        assert torch.allclose(parameter, expected, atol=1e-9), name
+
+
+def test_rmsprop_goes_on_from_its_mean_square() -> None:
+    """Two steps with a slope of 2 each: v = .04, then .99 · .04 + .01 · 4 = .0796."""
+    network = nn.Linear(1, 1, bias=False)
+    settings = Optimizer(kind="rmsprop", learning_rate=0.1, schedule="constant", max_grad_norm=1e9)
+    training = make_training(network, settings)
+    start = network.weight.item()
+    for at in range(2):
+        training.step([0], lambda _: Loss(2 * network.weight.sum(), {}), at=at)
+    moved = 0.1 * 2 / 0.04**0.5 + 0.1 * 2 / 0.0796**0.5
+    assert network.weight.item() == pytest.approx(start - moved, abs=1e-5)
+
+
+def test_rmsprop_decays_no_weights() -> None:
+    with pytest.raises(ValueError, match="belongs to adamw"):
+        Optimizer(kind="rmsprop", weight_decay=0.1)
+
+
+def test_a_network_without_settings_has_no_optimizer() -> None:
+    nets = {"a": nn.Linear(1, 1), "b": nn.Linear(1, 1)}
+    training = Training(nets, {"b": PLAIN}, 10, seed=0)
+    before = nets["a"].weight.detach().clone()
+    report = training.step([0], lambda _: Loss(nets["b"].weight.sum(), {}), at=0)
+    assert torch.equal(nets["a"].weight, before) and set(report.grad_norms) == {"b"}
+
+
+def test_further_losses_join_the_steps_in_which_everything_moves() -> None:
+    """Slopes 1 of the objective and 3 of what comes besides: 4 in all, or 1 alone."""
+    network = nn.Linear(1, 1, bias=False)
+    asked: list[int] = []
+
+    def besides(at: int) -> list[Loss]:
+        asked.append(at)
+        weight = network.weight.sum()
+        return [Loss(weight, {"extra": weight}), Loss(2 * weight, {"extra": weight})]
+
+    training = Training({"net": network}, {"net": PLAIN}, 10, seed=0, besides=besides)
+    weight = network.weight.item()
+    report = training.step([0], lambda _: Loss(network.weight.sum(), {}), at=5)
+    assert report.grad_norms["net"] == pytest.approx(4.0)
+    assert report.loss == pytest.approx(4 * weight)
+    assert report.sums == {} and report.besides == pytest.approx({"extra": 2 * weight})
+    alone = training.step([0], lambda _: Loss(network.weight.sum(), {}), at=6, only=["net"])
+    assert alone.grad_norms["net"] == pytest.approx(1.0) and alone.besides == {}
+    assert asked == [5]

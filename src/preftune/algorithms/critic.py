@@ -1,13 +1,15 @@
-"""What stories with a value network share: its values, and the credit they give to tokens."""
+"""What stories with a learned value share: its values, and the credit they give to tokens."""
 
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.algorithms.on_policy import MicroBatch, OnPolicyInputs, ScoredRollout, tabulate
 from preftune.maths.advantages import generalised_advantages, token_rewards
-from preftune.maths.losses.ppo import ValueLoss, value_loss
+from preftune.maths.kl import k1, k2, k3
+from preftune.maths.losses.ppo import PolicyLoss, value_loss
 from preftune.maths.masked import (
     masked_mean,
     masked_sum,
@@ -16,13 +18,16 @@ from preftune.maths.masked import (
     whiten,
 )
 from preftune.models import values
-from preftune.recipe import OnPolicyWithCritic
-from preftune.training import Training
+from preftune.recipe import Clipped, OnPolicyWithCritic
+from preftune.training import Besides, Loss, Training
+
+KL = {"k1": k1, "k2": k2, "k3": k3}
+"""The estimators a token's KL may be paid by."""
 
 
 @dataclass(frozen=True, slots=True)
 class CriticInputs(OnPolicyInputs):
-    """With a value network that learns too."""
+    """With a value network that learns too; its body may be the policy's own."""
 
     value: PreTrainedModel
 
@@ -50,25 +55,44 @@ class CreditedRollout:
         }
 
 
-def two_optimizers(recipe: OnPolicyWithCritic, inputs: CriticInputs) -> Training:
-    """The policy and the value network, each with its own optimizer."""
+def two_optimizers(
+    recipe: OnPolicyWithCritic, inputs: CriticInputs, besides: Besides = lambda at: ()
+) -> Training:
+    """The policy and the value network, each with its own optimizer.
+
+    A value that shares the policy's body has its head in the second optimizer, the body in the
+    first. ``besides`` joins every step in which the policy learns.
+    """
     return Training(
-        {"policy": inputs.policy, "value": inputs.value},
+        {"policy": inputs.policy, "value": value_parameters(recipe, inputs)},
         {"policy": recipe.optimizer, "value": recipe.value_optimizer},
         total_steps=recipe.iterations * recipe.epochs * recipe.minibatches,
         seed=inputs.seed,
+        besides=besides,
     )
+
+
+def value_parameters(recipe: OnPolicyWithCritic, inputs: CriticInputs) -> nn.Module:
+    """What the value's optimizer moves: the whole network, or the head alone."""
+    head = inputs.value.score
+    assert isinstance(head, nn.Module)
+    return inputs.value if recipe.value == "separate" else head
 
 
 def credit(
     recipe: OnPolicyWithCritic, inputs: CriticInputs, scored: ScoredRollout, kl_coefficient: float
 ) -> CreditedRollout:
-    """Values, rewards on tokens, then advantages (whitened after the returns are taken)."""
+    """Values, rewards on tokens, then advantages (whitened after the returns are taken).
+
+    Only k1 is an unbiased price for the KL: see :mod:`preftune.maths.kl`.
+    """
     mask = scored.action_mask_BT
     values_BT = tabulate(recipe, inputs, scored.rows, lambda batch: values(inputs.value, batch))
     rewards = token_rewards(
         scores_B=scored.scores_B,
-        kl_BT=scored.kl_BT,
+        kl_BT=KL[recipe.kl_estimator](
+            logprobs_BT=scored.logprobs_BT, reference_logprobs_BT=scored.reference_logprobs_BT
+        ),
         action_mask_BT=mask,
         kl_coefficient=kl_coefficient,
     )
@@ -81,33 +105,56 @@ def credit(
         gamma=recipe.gamma,
         lam=recipe.lam,
     )
+    advantages = estimated.advantages_BT
+    if recipe.whiten_advantages:
+        advantages = whiten(values_BT=advantages, mask_BT=mask)
     return CreditedRollout(
         scored=scored,
         values_BT=values_BT,
         rewards_BT=rewards,
-        advantages_BT=whiten(values_BT=estimated.advantages_BT, mask_BT=mask),
+        advantages_BT=advantages,
         returns_BT=estimated.returns_BT,
     )
 
 
-def clipped_value_loss(
-    recipe: OnPolicyWithCritic,
+def values_now(recipe: OnPolicyWithCritic, inputs: CriticInputs, micro: MicroBatch) -> torch.Tensor:
+    """The values of these responses, [B, T], with gradient.
+
+    A shared body learns from them only where the policy learns too.
+    """
+    body_learns = recipe.value == "separate" or micro.now.logprobs_BT.requires_grad
+    return values(inputs.value, micro.batch, body_learns)
+
+
+def with_value_loss(
+    recipe: Clipped,
     inputs: CriticInputs,
     rollout: CreditedRollout,
     micro: MicroBatch,
+    policy: PolicyLoss,
     tokens: int,
-) -> ValueLoss:
-    """The value network's error on these responses, with gradient."""
-    return value_loss(
-        values_BT=values(inputs.value, micro.batch),
+) -> Loss:
+    """L_policy + c_v L_value on these responses (Schulman et al. 2017, eq. 9), and what is seen."""
+    critic = value_loss(
+        values_BT=values_now(recipe, inputs, micro),
         old_values_BT=micro.of(rollout.values_BT),
         returns_BT=micro.of(rollout.returns_BT),
         action_mask_BT=micro.mask_BT,
         cliprange_value=recipe.cliprange_value,
         denominator=tokens,
     )
+    return Loss(
+        policy.loss + recipe.vf_coef * critic.loss,
+        micro.sums(rollout.scored)
+        | {
+            "loss/policy_avg": policy.loss.detach() * tokens,
+            "loss/value_avg": critic.loss.detach() * tokens,
+            "policy/clipfrac_avg": policy.clipped,
+            "val/clipfrac_avg": critic.clipped,
+        },
+    )
 
 
 def warming(recipe: OnPolicyWithCritic, number: int) -> bool:
-    """Whether only the value network learns in this iteration (from 1)."""
+    """Whether only the value learns in this iteration (from 1)."""
     return number <= recipe.critic_warmup

@@ -311,10 +311,16 @@ class MicroBatch:
         }
 
 
-def micro_batch(inputs: OnPolicyInputs, scored: ScoredRollout, indices: list[int]) -> MicroBatch:
+def micro_batch(
+    inputs: OnPolicyInputs,
+    scored: ScoredRollout,
+    indices: list[int],
+    entropy_learns: bool = False,
+) -> MicroBatch:
     """These responses through the policy as it is now."""
     batch = collate([scored.rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
-    now = response_statistics(inputs.policy, batch, inputs.sampling.temperature)
+    temperature = inputs.sampling.temperature
+    now = response_statistics(inputs.policy, batch, temperature, entropy_learns)
     return MicroBatch(indices, batch, now)
 
 
@@ -357,7 +363,8 @@ def update(
             for name, total in report.sums.items()
         }
         norms = {f"{name}/grad_norm": norm for name, norm in report.grad_norms.items()}
-        seen.append(means | norms | {"lr": report.learning_rates.get("policy", 0.0)})
+        rate = {"lr": report.learning_rates.get("policy", 0.0)}
+        seen.append(means | norms | rate | report.besides)
     return _update_metrics(seen) | {"stop/epoch_kl": stopped}
 
 
@@ -370,9 +377,14 @@ def _drifted(recipe: OnPolicy, seen: Sequence[Mapping[str, float]]) -> bool:
 
 
 def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means over the iteration's optimizer steps, and the first step's own numbers."""
+    """Means over the iteration's optimizer steps, and the first step's own numbers.
+
+    Without a policy's pass there is no ratio to speak of.
+    """
     first = seen[0]
     means = {name: sum(step[name] for step in seen) / len(seen) for name in first}
+    if "ratio_max" not in first:
+        return means
     square = means.pop("ratio_square")
     del means["ratio_max"]
     return means | {

@@ -19,10 +19,14 @@ def token_logprobs(
 
 
 def token_entropy(*, logits_BTV: torch.Tensor, temperature: float) -> torch.Tensor:
-    """−Σ_v p log p of softmax(logits / temperature) at each position, [B, T], in nats."""
+    """−Σ_v p log p of softmax(logits / temperature) at each position, [B, T], in nats.
+
+    A logit of −∞ is a token that cannot be written: its term is 0.
+    """
     check_shapes(logits_BTV=logits_BTV)
     logprobs = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
-    return -(logprobs.exp() * logprobs).sum(dim=-1)
+    impossible = torch.isneginf(logprobs)
+    return -(logprobs.exp() * logprobs.masked_fill(impossible, 0.0)).sum(dim=-1)
 
 
 def response_sums(*, logprobs_BT: torch.Tensor, action_mask_BT: torch.Tensor) -> torch.Tensor:

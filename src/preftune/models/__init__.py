@@ -1,5 +1,6 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
+from preftune.models.action_mask import ActionMask, masked_response_logits
 from preftune.models.batches import Batch, collate, micro_batches
 from preftune.models.ensembles import (
     Ensemble,
@@ -27,6 +28,7 @@ from preftune.models.loading import (
     reward_model_from,
     save_model,
     set_normalisation,
+    value_head_on,
 )
 from preftune.models.networks import (
     TokenStatistics,
@@ -36,8 +38,10 @@ from preftune.models.networks import (
     response_statistics,
     score_of_axes,
     scores,
+    statistics_of,
     step_ends,
     step_scores,
+    twice_differentiable,
     values,
 )
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
@@ -54,6 +58,7 @@ from preftune.models.value_heads import (
 )
 
 __all__ = [
+    "ActionMask",
     "GUIDANCE",
     "Axes",
     "Batch",
@@ -78,6 +83,7 @@ __all__ = [
     "load_reward_model",
     "load_tokenizer",
     "load_value_heads",
+    "masked_response_logits",
     "micro_batches",
     "read_states",
     "read_ensemble",
@@ -96,12 +102,16 @@ __all__ = [
     "set_normalisation",
     "set_steps",
     "set_temperature",
+    "statistics_of",
     "step_ends",
     "step_scores",
     "steps_of",
+    "stop_ids",
     "temperature_of",
     "stop_ids",
     "train_tokenizer",
+    "twice_differentiable",
+    "value_head_on",
     "values",
     "write_ensemble",
 ]

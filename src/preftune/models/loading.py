@@ -1,5 +1,6 @@
 """Hugging Face folders in and out: safetensors only, no remote code, checked at the door."""
 
+import copy
 import json
 import os
 from collections.abc import Sequence
@@ -79,6 +80,19 @@ def reward_model_from(
         fresh = torch.randn(weight.shape, generator=generator) / (weight.shape[1] + 1) ** 0.5
         weight.copy_(fresh)
     return model
+
+
+def value_head_on(policy: PreTrainedModel) -> PreTrainedModel:
+    """A value network that shares the policy's body, with a head of zeros (Ziegler et al. 2019)."""
+    config = copy.deepcopy(policy.config)
+    config.num_labels = 1
+    with torch.random.fork_rng(devices=[]):
+        model = AutoModelForSequenceClassification.from_config(config)
+    head = _score_head(model, type(policy).__name__)
+    nn.init.zeros_(head.weight)
+    setattr(model, model.base_model_prefix, getattr(policy, policy.base_model_prefix))
+    nn.Module.to(model, policy.device)
+    return model.eval()
 
 
 def set_normalisation(model: PreTrainedModel, gain: float, bias: float) -> None:

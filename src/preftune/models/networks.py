@@ -1,9 +1,11 @@
 """What the networks compute from a batch: response logits, values, scores."""
 
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import token_entropy, token_logprobs
@@ -44,16 +46,28 @@ def response_logprobs(policy: PreTrainedModel, batch: Batch, temperature: float)
 
 
 def response_statistics(
-    policy: PreTrainedModel, batch: Batch, temperature: float
+    policy: PreTrainedModel, batch: Batch, temperature: float, entropy_learns: bool = False
 ) -> TokenStatistics:
-    """Log-probabilities with gradient, entropies without."""
+    """Log-probabilities with gradient, entropies without unless ``entropy_learns``."""
     logits = response_logits(policy, batch)
+    return statistics_of(logits, batch, temperature, entropy_learns)
+
+
+def statistics_of(
+    logits_BTV: torch.Tensor, batch: Batch, temperature: float, entropy_learns: bool = False
+) -> TokenStatistics:
+    """What the logits of the response tokens say of them."""
     logprobs = token_logprobs(
-        logits_BTV=logits, tokens_BT=batch.response_ids_BT, temperature=temperature
+        logits_BTV=logits_BTV, tokens_BT=batch.response_ids_BT, temperature=temperature
     )
-    with torch.no_grad():
-        entropy = token_entropy(logits_BTV=logits, temperature=temperature)
+    with torch.set_grad_enabled(entropy_learns and torch.is_grad_enabled()):
+        entropy = token_entropy(logits_BTV=logits_BTV, temperature=temperature)
     return TokenStatistics(logprobs, entropy)
+
+
+def twice_differentiable() -> AbstractContextManager[None]:
+    """Inside it a forward pass can be differentiated twice: fused attention cannot be."""
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
@@ -105,9 +119,13 @@ def step_ends(batch: Batch, steps: Steps) -> torch.Tensor:
     )
 
 
-def values(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """The value before each response token is written, [B, T], in normalised score units."""
-    hidden = _hidden(model, batch)
+def values(model: PreTrainedModel, batch: Batch, body_learns: bool = True) -> torch.Tensor:
+    """The value before each response token is written, [B, T], in normalised score units.
+
+    Without ``body_learns`` the gradient ends at the head.
+    """
+    with torch.set_grad_enabled(body_learns and torch.is_grad_enabled()):
+        hidden = _hidden(model, batch)
     return _normalised(model, _one(model, _head(model)(hidden[:, -batch.width - 1 : -1])))
 
 

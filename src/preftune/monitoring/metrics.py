@@ -26,15 +26,17 @@ class Metric:
 
 LM = ("pretrain", "sft")
 RM = ("reward_model",)
-PPO = ("ppo",)
 PAIRS = ("dpo", "ipo", "orpo", "simpo", "spin")
 OFFLINE = (*PAIRS, "kto")
 LEARNERS = (*LM, *RM, *OFFLINE)
 GROUPS = ("rloo", "reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo", "online_dpo")
 LOSS_KL = ("reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo")
 TWO_ENDED = ("grpo", "dr_grpo", "dapo", "gspo")
+PPO = ("ppo", "a2c", "trpo", "nlpo")  # those with a critic
 ON_POLICY = (*PPO, "reinforce", *GROUPS)
-CLIPPED = (*PPO, "rloo", *LOSS_KL)
+CLIPS = ("ppo", "nlpo")
+CLIPPED = (*CLIPS, "rloo", *LOSS_KL)
+TRPO = ("trpo",)
 
 EVERYWHERE = (
     Metric("loss", "nats", "The training loss, averaged over the whole optimizer step.", LEARNERS),
@@ -162,7 +164,13 @@ UPDATE = (
     Metric("policy/grad_norm", "1", "L2 norm of the policy's gradient before clipping.", ON_POLICY),
     Metric("loss/policy_avg", "1", "Policy loss, mean over the step's updates.", ON_POLICY),
     Metric("loss/value_avg", "score^2", "Value loss, mean over the step's updates.", PPO),
-    Metric("val/clipfrac_avg", "share", "Tokens whose value was clipped.", PPO),
+    Metric(
+        "loss/ptx_avg",
+        "nats/token",
+        "Loss of the pretraining text that is mixed in, before its coefficient.",
+        ("ppo",),
+    ),
+    Metric("val/clipfrac_avg", "share", "Tokens whose value was clipped.", CLIPS),
     Metric(
         "val/ratio", "1", "Mean ratio of policy to rollout policy, over trained tokens.", ON_POLICY
     ),
@@ -220,6 +228,22 @@ COMPARED = (
     ),
 )
 
+TRUST_REGION = (
+    Metric(
+        "trust_region/accepted",
+        "0 or 1",
+        "1 when the policy moved; 0 when no step was good enough and the weights were put back.",
+        TRPO,
+    ),
+    Metric(
+        "trust_region/kl", "nats/token", "Mean KL of the step, old policy to new; 0 for none.", TRPO
+    ),
+    Metric("trust_region/gain", "1", "What the step added to the surrogate.", TRPO),
+    Metric(
+        "trust_region/backtracks", "steps", "Times the line search made the step shorter.", TRPO
+    ),
+)
+
 SAFETY = (
     Metric(
         "first_pass/ratio_max_error",
@@ -271,6 +295,7 @@ SECTIONS = {
     "What the policy is trained for": OBJECTIVE,
     "The policy's and the value network's updates": UPDATE,
     "Responses compared with each other": COMPARED,
+    "The trust region": TRUST_REGION,
     "Checks and stops": SAFETY,
     "Responses": COMPLETIONS,
     "Judgement during training": JUDGEMENT,

@@ -1,5 +1,6 @@
 """What can be configured: every stage's settings, checked without torch."""
 
+from preftune.recipe.a2c import A2C
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
@@ -20,11 +21,12 @@ from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
 from preftune.recipe.load import load_recipe, parse_recipe
+from preftune.recipe.nlpo import NLPO
 from preftune.recipe.offline import OfflineSettings, PairSettings
-from preftune.recipe.on_policy import Critic, OnPolicy, OnPolicyWithCritic
+from preftune.recipe.on_policy import Clipped, Critic, OnPolicy, OnPolicyWithCritic
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
-from preftune.recipe.ppo import PPO
+from preftune.recipe.ppo import PPO, PretrainingMix
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
 from preftune.recipe.recipe import Recipe, Stage
@@ -56,6 +58,7 @@ from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
 from preftune.recipe.spin import SPIN
 from preftune.recipe.toml_text import toml_text
+from preftune.recipe.trpo import TRPO
 
 __all__ = [
     "DPO",
@@ -66,10 +69,13 @@ __all__ = [
     "IPO",
     "KTO",
     "ORPO",
+    "A2C",
+    "NLPO",
     "PPO",
     "PRESETS",
     "RLOO",
     "SFT",
+    "TRPO",
     "Aggregation",
     "SPIN",
     "Architecture",
@@ -78,6 +84,7 @@ __all__ = [
     "CandidatePolicy",
     "Candidates",
     "ClippedGroups",
+    "Clipped",
     "Conversion",
     "Critic",
     "CrossValidate",
@@ -96,6 +103,7 @@ __all__ = [
     "PairSettings",
     "Population",
     "Pretrain",
+    "PretrainingMix",
     "Process",
     "RatingRegression",
     "Recipe",

@@ -185,11 +185,7 @@ def _ppo(values: Mapping[str, Any]) -> list[Row]:
     ]
     rows += [number_row(values, field, *target) for field, target in _PPO_NUMBERS.items()]
     rows += _ppo_batches(values) + _ppo_endings(values)
-    if values["kl_estimator"] == "k1":
-        rows.append(Row("kl_estimator", "ignored", "k1 is the estimator here too."))
-    else:
-        reason = "The KL penalty in the reward is always k1."
-        rows.append(Row("kl_estimator", "unsupported", reason, lost=True))
+    rows.append(_kl_estimator(values))
     iterations = next(
         (row.settings["iterations"] for row in rows if "iterations" in row.settings), 0
     )
@@ -197,6 +193,13 @@ def _ppo(values: Mapping[str, Any]) -> list[Row]:
     rows += optimizer_rows(values, ("optimizer", "value_optimizer"), iterations, steps)
     rows.append(device_row(values))
     return rows
+
+
+def _kl_estimator(values: Mapping[str, Any]) -> Row:
+    name = values["kl_estimator"]
+    if name not in ("k1", "k3"):
+        raise BadInput(f"kl_estimator = {name!r} cannot be used.", remedy="TRL has k1 and k3.")
+    return mapped("kl_estimator", "kl_estimator", name)
 
 
 _PPO_NUMBERS: dict[str, tuple[str, type]] = {

@@ -51,6 +51,7 @@ PPO_PRESETS = (
                 "horizon": 10_000,
             },
             "missing_eos": _EOS_REPLACED,
+            "value": "shared",
             "whiten_rewards": True,
             "gamma": 1.0,
             "lam": 0.95,
@@ -72,8 +73,8 @@ PPO_PRESETS = (
         },
         "The code's defaults: 2,000,000 episodes of 64. Its tasks differ: books 512 a batch, 1e-5, "
         "coefficient 0.15, 1,000,000 episodes; summarisation 2e-6, temperature 0.5, fixed "
-        "coefficient 0.01 or 0.03. One network and one optimizer carried policy and value there; "
-        "here they are two networks. It did not clip gradients, which `max_grad_norm` always does. "
+        "coefficient 0.01 or 0.03. One optimizer carried policy and value there; here the value's "
+        "head has its own. It did not clip gradients, which `max_grad_norm` always does. "
         "Rewards were whitened per minibatch; here per iteration.",
     ),
     Preset(
@@ -156,13 +157,15 @@ PPO_PRESETS = (
             "cliprange": 0.2,
             "optimizer": {"learning_rate": 8.05e-6, "schedule": "constant", "warmup_steps": 80},
             "value_optimizer": {"learning_rate": 9e-6},
+            "ptx": {"coefficient": 27.8, "ratio": 8},
+            "ema": 0.992,
         },
+        "PPO-ptx: name pretraining text in `ptx.data`, or set `ptx.coefficient = 0` for PPO alone. "
         "256,000 episodes of 512 in minibatches of 64. The learning rate was swept from 2.55e-6 "
-        "to 2.55e-5; above 8.05e-6 it diverged without the pretraining mix, which is not "
-        "implemented here (weight 27.8), so 8.05e-6 is set. The warm-up of 10 iterations is 80 "
-        "optimizer steps; it began at a tenth of the peak there. The moving average of the "
-        "weights (0.992) is not implemented. λ, the value clip and the value loss weight are not "
-        "reported.",
+        "to 2.55e-5; above 8.05e-6 it diverged without the pretraining mix, so 8.05e-6 is set. The "
+        "warm-up of 10 iterations is 80 optimizer steps; it began at a tenth of the peak there. "
+        "How often the weights were averaged is not reported: here after each iteration. λ, the "
+        "value clip and the value loss weight are not reported.",
     ),
     Preset(
         "ppo",
@@ -254,6 +257,7 @@ PPO_PRESETS = (
             "minibatches": 1,
             "kl": {"kind": "fixed", "coefficient": 0.1},
             "whiten_rewards": False,
+            "whiten_advantages": False,
             "clip_scores": 5.0,
             "gamma": 1.0,
             "lam": 0.95,
@@ -262,8 +266,9 @@ PPO_PRESETS = (
             "optimizer": {"learning_rate": 9.65e-6, "schedule": "cosine", "warmup_steps": 100},
             "value_optimizer": {"learning_rate": 5e-6, "schedule": "cosine", "warmup_steps": 100},
         },
-        "The batch size depends on the script. Advantages were not whitened there; here they are. "
-        "The pretraining mix (27.8) and the moving average of the weights are not implemented.",
+        "The batch size depends on the script. Two options that are off there unless asked for: "
+        "the pretraining mix (`ptx.coefficient = 27.8`) and the moving average of the weights "
+        "(`ema = 0.992`).",
     ),
     Preset(
         "ppo",
@@ -273,6 +278,7 @@ PPO_PRESETS = (
             "rollouts": 128,
             "epochs": 4,
             "kl": {"kind": "fixed", "coefficient": 0.001},
+            "value": "shared",
             "clip_scores": 10.0,
             "gamma": 1.0,
             "lam": 0.95,
@@ -286,8 +292,8 @@ PPO_PRESETS = (
                 "weight_decay": 1e-6,
             },
         },
-        "Policy and value shared a network of which the top two layers were trained; here they are "
-        "two networks, trained whole.",
+        "Policy and value shared a network of which the top two layers were trained; here it is "
+        "trained whole. The value's head had two layers and random weights; here it is one, of 0.",
     ),
     Preset(
         "ppo",

@@ -171,19 +171,23 @@ class OnPolicy(Section):
 
 
 class Critic(Section):
-    """A value network, started from the reward model, and the advantages it gives."""
+    """A value of every token, and the advantages it gives."""
 
+    value: Literal["separate", "shared"] = "separate"
+    """``separate``: a network of its own; ``shared``: a head on the policy's body, 0 at first."""
     value_model: Source | None = None
-    """What the value network starts from; ``reward_model`` or else the first model among
+    """What a separate value network starts from; ``reward_model`` or else the first model among
     ``rewards`` if not said, and without any the policy with a fresh head."""
+    kl_estimator: Literal["k1", "k2", "k3"] = "k1"
+    """The KL a token pays for in its reward; only k1 has the optimum everyone means."""
     whiten_rewards: bool = False
     """Scale each iteration's rewards to variance 1, the mean kept."""
+    whiten_advantages: bool = True
+    """Bring each iteration's advantages to mean 0 and variance 1."""
     gamma: float = Field(default=1.0, gt=0, le=1)
     """Discount."""
     lam: float = Field(default=0.95, ge=0, le=1)
     """λ of generalised advantage estimation."""
-    cliprange_value: float = Field(default=0.2, gt=0)
-    """The value may move this far from its rollout value before its loss is clipped."""
     vf_coef: float = Field(default=0.1, gt=0)
     """Weight of the value loss."""
     critic_warmup: int = Field(default=2, ge=0)
@@ -195,7 +199,16 @@ class Critic(Section):
 
 
 class OnPolicyWithCritic(Critic, OnPolicy):
-    """On-policy learning whose advantages come from a value network."""
+    """On-policy learning whose advantages come from a learned value."""
+
+    @model_validator(mode="after")
+    def _shared_values_start_from_nothing(self) -> Self:
+        if self.value == "shared" and self.value_model is not None:
+            raise ValueError(
+                'value = "shared" is a head on the policy and starts from no value_model: leave '
+                "one of the two out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _warmup_leaves_room(self) -> Self:
@@ -205,3 +218,12 @@ class OnPolicyWithCritic(Critic, OnPolicy):
                 "iterations to the policy: lower it or raise iterations"
             )
         return self
+
+
+class Clipped(OnPolicyWithCritic):
+    """With PPO's two clips."""
+
+    cliprange: float = Field(default=0.2, gt=0)
+    """The probability ratio is clipped to 1 ± this."""
+    cliprange_value: float = Field(default=0.2, gt=0)
+    """The value may move this far from its rollout value before its loss is clipped."""

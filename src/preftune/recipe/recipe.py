@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.a2c import A2C
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
@@ -14,6 +15,7 @@ from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
+from preftune.recipe.nlpo import NLPO
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
 from preftune.recipe.ppo import PPO
@@ -27,6 +29,7 @@ from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
 from preftune.recipe.spin import SPIN
+from preftune.recipe.trpo import TRPO
 
 Stage = Annotated[
     World
@@ -45,6 +48,9 @@ Stage = Annotated[
     | DAPO
     | GSPO
     | OnlineDPO
+    | A2C
+    | TRPO
+    | NLPO
     | RejectionSampling
     | ILQL
     | DPO

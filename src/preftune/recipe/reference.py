@@ -125,6 +125,8 @@ def _shape(annotation: Any) -> str:
         return plain[annotation]
     if annotation is Source:
         return "source"
+    if annotation is type(None):
+        return "nothing"
     if isinstance(annotation, type) and issubclass(annotation, Section):
         names = {stage: kind for kind, stage in KINDS.items()}
         name = names.get(annotation, annotation.__name__)

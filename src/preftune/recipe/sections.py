@@ -1,6 +1,6 @@
 """What every part of a recipe shares: strict sections, sources, optimizers, engines, schedules."""
 
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -79,8 +79,10 @@ TooLong = Literal["truncate_prompt_left", "skip", "fail"]
 
 
 class Optimizer(Section):
-    """AdamW with a warm-up and a schedule, one for each network."""
+    """AdamW or RMSprop with a warm-up and a schedule, one for each network."""
 
+    kind: Literal["adamw", "rmsprop"] = "adamw"
+    """``rmsprop`` is A2C's: no momentum, no weight decay."""
     learning_rate: float = Field(default=1e-4, gt=0)
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
@@ -90,13 +92,24 @@ class Optimizer(Section):
     warmup_steps: int = Field(default=0, ge=0)
     """Optimizer steps of linear warm-up."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Adam's decay rates."""
+    """AdamW's decay rates."""
+    alpha: Decay = 0.99
+    """RMSprop's decay rate."""
     epsilon: float = Field(default=1e-8, gt=0)
-    """Adam's epsilon."""
+    """Added to the root of the mean squared gradient."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay; matrices only, never biases or norms."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this global norm."""
+
+    @model_validator(mode="after")
+    def _rmsprop_does_not_decay(self) -> Self:
+        if self.kind == "rmsprop" and self.weight_decay:
+            raise ValueError(
+                f"weight_decay = {self.weight_decay:g} belongs to adamw: leave it out, "
+                'or set kind = "adamw"'
+            )
+        return self
 
 
 class SamplingSettings(Section):

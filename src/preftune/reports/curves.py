@@ -153,14 +153,25 @@ ILQL = (
         "The sum of Q, V, conservative and imitation terms by their weights.",
     ),
 )
+ON_POLICY = (
+    "ppo",
+    "a2c",
+    "trpo",
+    "nlpo",
+    "reinforce",
+    "rloo",
+    "reinforce_plus_plus",
+    "grpo",
+    "dr_grpo",
+    "dapo",
+    "gspo",
+    "online_dpo",
+)
 PLANS: dict[str, tuple[Plan, ...]] = {
     "pretrain": LANGUAGE_MODEL,
     "sft": LANGUAGE_MODEL,
     "reward_model": REWARD_MODEL,
-    **dict.fromkeys(
-        ("ppo", "reinforce", "rloo", "reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo"), PPO
-    ),
-    "online_dpo": PPO,
+    **dict.fromkeys(ON_POLICY, PPO),
     "rejection_sampling": REJECTION_SAMPLING,
     "ilql": ILQL,
 }

@@ -1,22 +1,45 @@
 """The logits of the next token, plain or guided by the values beside the policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
+from transformers.cache_utils import Cache
 
+from preftune.maths.action_masks import restricted_logits
 from preftune.maths.losses.ilql import guided_logits
-from preftune.models import ValueHeads
+from preftune.models import ActionMask, ValueHeads
 from preftune.records import BadInput, Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A policy that is asked for its next token; ``heads`` where it has values."""
+    """A policy that is asked for its next token; ``heads`` where it has values.
+
+    With a ``mask`` two networks read along, each with its own cache.
+    """
 
     policy: PreTrainedModel
     heads: ValueHeads | None = None
+    mask: ActionMask | None = None
+
+    @property
+    def networks(self) -> list[PreTrainedModel]:
+        return [self.policy] if self.mask is None else [self.policy, self.mask.network]
+
+    def masked_logits(
+        self, sampling: Sampling, caches: Sequence[Cache], **reading: Any
+    ) -> torch.Tensor:
+        """:meth:`next_logits`, −∞ where the mask forbids, [B, V]."""
+        logits_BV = self.next_logits(sampling, past_key_values=caches[0], **reading)
+        if self.mask is None:
+            return logits_BV
+        reading |= {"past_key_values": caches[1], "use_cache": True, "logits_to_keep": 1}
+        theirs_BTV = self.mask.network(**reading).logits[:, -1:]
+        allowed_BTV = self.mask.allowed(theirs_BTV, sampling.temperature or 1.0)
+        return restricted_logits(logits_BTV=logits_BV.unsqueeze(1), allowed_BTV=allowed_BTV)[:, 0]
 
     def next_logits(self, sampling: Sampling, **reading: Any) -> torch.Tensor:
         """[B, V]; log π + β (Q − V) where the sampling asks for guidance.

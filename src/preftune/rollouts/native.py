@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 from preftune.artifacts import derive_seed
-from preftune.models import Renderer, Row, ValueHeads, collate
+from preftune.models import ActionMask, Renderer, Row, ValueHeads, collate
 from preftune.monitoring import Console
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts.cache import generation_cache
@@ -31,7 +31,8 @@ class NativeEngine:
 
     ``version`` names the weights now in ``policy``; the owner sets it after an update. Prompts
     longer than ``longest_prompt`` tokens, or than the context leaves room for, lose their start
-    (or are refused: ``too_long = "fail"``). ``value_heads`` are needed for value guidance only.
+    (or are refused: ``too_long = "fail"``). ``value_heads`` are needed for value guidance only;
+    with a ``mask`` only what it allows is written.
     """
 
     policy: PreTrainedModel
@@ -42,6 +43,7 @@ class NativeEngine:
     too_long: str = "truncate_prompt_left"
     console: Console | None = None
     value_heads: ValueHeads | None = None
+    mask: ActionMask | None = None
 
     def __call__(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order. Same seed, prompts and weights: same tokens.
@@ -58,7 +60,7 @@ class NativeEngine:
         for start in range(0, len(order), self.batch_size):
             group = order[start : start + self.batch_size]
             uniforms = _uniforms(sampling, group)
-            reader = Reader(self.policy, self.value_heads)
+            reader = Reader(self.policy, self.value_heads, self.mask)
             tokens = _generate(reader, [ids[i] for i in group], uniforms, stops, sampling)
             for index, (written, logprobs) in zip(group, tokens, strict=True):
                 done[index] = self._completion(prompts[index], ids[index], written, logprobs, stops)
@@ -92,7 +94,7 @@ class _Writing:
     """The rows still being written: their places, the cache they share, their attention mask."""
 
     places: np.ndarray
-    cache: Cache
+    caches: list[Cache]
     mask_BS: torch.Tensor
     positions_B: torch.Tensor
     written: list[list[int]] = field(default_factory=list)
@@ -104,7 +106,8 @@ class _Writing:
 
     def repeat(self, rows: torch.Tensor) -> None:
         """What was read of each row, for these rows in this order."""
-        self.cache.batch_select_indices(rows)
+        for cache in self.caches:
+            cache.batch_select_indices(rows)
         self.mask_BS, self.positions_B = self.mask_BS[rows], self.positions_B[rows]
 
 
@@ -117,13 +120,16 @@ def _generate(
     sampling: Sampling,
 ) -> list[tuple[list[int], list[float]]]:
     """Tokens and their log-probabilities for each prompt, the stop token included."""
-    policy, device = reader.policy, reader.policy.device
+    device: torch.device = reader.policy.device
     different = list(dict.fromkeys(prompts))  # a prompt asked several times is read once
     batch = collate([Row(ids, ()) for ids in different], 0, device)
     width = batch.input_ids_BS.shape[1]
     state = _Writing(
         places=np.arange(len(prompts)),
-        cache=generation_cache(policy.config, width + sampling.max_new_tokens),
+        caches=[
+            generation_cache(network.config, width + sampling.max_new_tokens)
+            for network in reader.networks
+        ],
         mask_BS=batch.attention_mask_BS,
         positions_B=batch.position_ids_BS[:, -1],
         written=[[] for _ in prompts],
@@ -132,12 +138,12 @@ def _generate(
     inputs, positions = batch.input_ids_BS, batch.position_ids_BS
     live = np.ones(len(prompts), dtype=bool)
     for t in range(sampling.max_new_tokens):
-        logits = reader.next_logits(
+        logits = reader.masked_logits(
             sampling,
+            state.caches,
             input_ids=inputs,
             attention_mask=state.mask_BS,
             position_ids=positions,
-            past_key_values=state.cache,
         )
         if t == 0 and len(different) < len(prompts):
             place = {ids: index for index, ids in enumerate(different)}

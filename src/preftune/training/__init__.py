@@ -5,9 +5,10 @@ from preftune.training.checkpoint import load_weights, weights_of
 from preftune.training.journal import Journal
 from preftune.training.order import batch_indices, shuffled, steps_per_epoch
 from preftune.training.schedule import learning_rate
-from preftune.training.step import Loss, StepReport, Training
+from preftune.training.step import Besides, Loss, StepReport, Training
 
 __all__ = [
+    "Besides",
     "Best",
     "Journal",
     "Loss",

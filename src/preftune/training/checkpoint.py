@@ -35,8 +35,9 @@ def save_checkpoint(
             partial.mkdir(parents=True)
             for name, network in training.networks.items():
                 save_file(weights_of(network), partial / f"{name}.safetensors")
-                optimizer = _optimizer_tensors(network, training.optimizers[name])
-                save_file(optimizer, partial / f"{name}.optimizer.safetensors")
+            for name, optimizer in training.optimizers.items():
+                tensors = _optimizer_tensors(training.networks[name], optimizer)
+                save_file(tensors, partial / f"{name}.optimizer.safetensors")
             save_file(extra, partial / "extra.safetensors")
         write_json_atomic(partial / "state.json", {"step": step, "state": dict(state)})
         failpoint("checkpoint.before_rename")
@@ -61,8 +62,9 @@ def load_checkpoint(path: Path, training: Training) -> tuple[int, dict[str, Any]
     saved = json.loads((path / "state.json").read_text(encoding="utf-8"))
     for name, network in training.networks.items():
         load_weights(network, load_file(path / f"{name}.safetensors"))
+    for name, optimizer in training.optimizers.items():
         tensors = load_file(path / f"{name}.optimizer.safetensors")
-        _load_optimizer(network, training.optimizers[name], tensors)
+        _load_optimizer(training.networks[name], optimizer, tensors)
     return saved["step"], saved["state"], load_file(path / "extra.safetensors")
 
 

@@ -5,7 +5,7 @@ the whole step counts (tokens, pairs), so that the split into micro-batches chan
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -26,17 +26,29 @@ class Loss(NamedTuple):
     sums: dict[str, torch.Tensor]
 
 
+Besides = Callable[[int], Iterable[Loss]]
+"""Further losses of optimizer step ``at``, each counted whole; made one after the other."""
+
+
 class StepReport(NamedTuple):
-    """What one step saw: the loss, the sums over its micro-batches, norms and rates by network."""
+    """What one step saw: the loss, the sums over its micro-batches, norms and rates by network.
+
+    ``besides`` are the sums of its further losses.
+    """
 
     loss: float
     sums: dict[str, float]
     grad_norms: dict[str, float]
     learning_rates: dict[str, float]
+    besides: dict[str, float]
 
 
 class Training:
-    """Networks with an AdamW each, and the step that moves them."""
+    """Networks with an optimizer each, and the step that moves them.
+
+    A network without settings has no optimizer: its story moves it, checkpoints hold it. The
+    losses of ``besides`` join every step in which all networks move.
+    """
 
     def __init__(
         self,
@@ -44,12 +56,16 @@ class Training:
         settings: Mapping[str, Optimizer],
         total_steps: int,
         seed: int,
+        besides: Besides = lambda at: (),
     ) -> None:
         self.networks = dict(networks)
         self.settings = dict(settings)
         self.total_steps = total_steps
         self.seed = seed
-        self.optimizers = {name: _adamw(net, self.settings[name]) for name, net in networks.items()}
+        self.besides = besides
+        self.optimizers = {
+            name: _optimizer(networks[name], settings) for name, settings in self.settings.items()
+        }
 
     def step(
         self,
@@ -65,9 +81,10 @@ class Training:
         are then untouched by this step.
         """
         _reseed(derive_seed(self.seed, "step", at))
-        moving = list(self.networks) if only is None else list(only)
+        moving = list(self.optimizers) if only is None else list(only)
         losses = [self._backward(objective(micro_batch)) for micro_batch in micro_batches]
-        loss = float(torch.stack([total for total, _ in losses]).sum())
+        others = [self._backward(part) for part in (self.besides(at) if only is None else ())]
+        loss = float(torch.stack([total for total, _ in losses + others]).sum())
         norms = {name: self._clip(name) for name in moving}
         if not (math.isfinite(loss) and all(map(math.isfinite, norms.values()))):
             self._forget_gradients()
@@ -78,7 +95,8 @@ class Training:
         rates = {name: self._move(name, at) for name in moving}
         self._forget_gradients()
         failpoint("step.after_update")
-        return StepReport(loss, _total([sums for _, sums in losses]), norms, rates)
+        sums, besides = (_total([sums for _, sums in parts]) for parts in (losses, others))
+        return StepReport(loss, sums, norms, rates, besides)
 
     def _backward(self, loss: Loss) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         loss.total.backward()
@@ -109,9 +127,13 @@ def _reseed(seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
-def _adamw(network: nn.Module, settings: Optimizer) -> torch.optim.AdamW:
-    """Weight decay on matrices only."""
+def _optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """AdamW with weight decay on matrices only, or RMSprop."""
     trainable = [p for p in network.parameters() if p.requires_grad]
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(
+            trainable, lr=settings.learning_rate, alpha=settings.alpha, eps=settings.epsilon
+        )
     groups = [
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},

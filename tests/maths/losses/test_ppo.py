@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.maths.losses.ppo import PolicyLoss, ValueLoss, policy_loss, value_loss
+from preftune.maths.losses.ppo import (
+    PolicyLoss,
+    ValueLoss,
+    dual_clip_policy_loss,
+    policy_loss,
+    value_loss,
+)
 
 NAN = float("nan")
 
@@ -168,3 +174,78 @@ def test_gradients_are_those_of_finite_differences() -> None:
                 moved[name][place] += shift
                 sides.append(gradients(moved, mask, [[0, 1, 2]], 12)[0])
             assert (sides[0] - sides[1]) / 2e-6 == pytest.approx(float(slope[place]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("advantage", "ratio", "loss", "gradient"),
+    [
+        (-1.0, 5.0, 3.0, 0.0),  # −A ρ = 5, held at 3 · 1
+        (-2.0, 5.0, 6.0, 0.0),
+        (-1.0, 2.9, 2.9, 2.9),  # not yet
+        (1.0, 5.0, -1.2, 0.0),  # a good advantage knows the first clip alone
+        (-1.0, 0.7, 0.8, 0.0),
+    ],
+)
+def test_the_second_clip(advantage: float, ratio: float, loss: float, gradient: float) -> None:
+    logprobs = torch.tensor([[ratio]], dtype=torch.float64).log().requires_grad_()
+    result = dual_clip_policy_loss(
+        logprobs_BT=logprobs,
+        old_logprobs_BT=torch.zeros(1, 1, dtype=torch.float64),
+        advantages_BT=torch.tensor([[advantage]], dtype=torch.float64),
+        action_mask_BT=torch.ones(1, 1, dtype=torch.bool),
+        cliprange=0.2,
+        dual_clip=3.0,
+        denominator=1,
+    )
+    result.loss.backward()
+    assert result.loss.item() == pytest.approx(loss)
+    assert logprobs.grad is not None and logprobs.grad.item() == pytest.approx(gradient)
+    assert int(result.clipped) == int(gradient == 0)
+
+
+def dual(
+    tables: dict[str, torch.Tensor], mask: torch.Tensor, parts: list[list[int]], clip: float
+) -> tuple[float, torch.Tensor]:
+    now, total = (5 * tables["now"]).requires_grad_(), 0.0
+    for rows in parts:
+        loss = dual_clip_policy_loss(
+            logprobs_BT=now[rows],
+            old_logprobs_BT=tables["old"][rows],
+            advantages_BT=tables["advantages"][rows],
+            action_mask_BT=mask[rows],
+            cliprange=0.2,
+            dual_clip=clip,
+            denominator=12,
+        ).loss
+        loss.backward()
+        total += loss.item()
+    assert now.grad is not None
+    return total, now.grad
+
+
+def test_the_second_clip_promises_what_the_first_does() -> None:
+    """Micro-batches, order, NaN where masked; and far away it is the first clip alone."""
+    tables, mask = random_step(6)
+    whole, split = dual(tables, mask, [[0, 1, 2]], 1.5), dual(tables, mask, [[1], [2, 0]], 1.5)
+    assert split[0] == pytest.approx(whole[0], abs=1e-12)
+    assert torch.allclose(split[1], whole[1], atol=1e-12)
+    order = [2, 0, 1]
+    turned = dual({n: t[order] for n, t in tables.items()}, mask[order], [[0, 1, 2]], 1.5)
+    assert torch.equal(turned[1], whole[1][order])
+    poisoned = dual(
+        {n: torch.where(mask, t, NAN) for n, t in tables.items()}, mask, [[0, 1, 2]], 1.5
+    )
+    assert poisoned[0] == pytest.approx(whole[0], abs=1e-12)
+    assert torch.equal(poisoned[1], whole[1])
+    single = {**tables, "now": 5 * tables["now"]}
+    far = dual(tables, mask, [[0, 1, 2]], 1e9)
+    plain = policy_loss(
+        logprobs_BT=single["now"],
+        old_logprobs_BT=tables["old"],
+        advantages_BT=tables["advantages"],
+        action_mask_BT=mask,
+        cliprange=0.2,
+        denominator=12,
+    )
+    assert far[0] == pytest.approx(plain.loss.item(), abs=1e-12)
+    assert whole[0] < far[0], "some token was held"

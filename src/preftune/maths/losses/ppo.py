@@ -1,4 +1,4 @@
-"""PPO's two losses: the clipped surrogate and the clipped value error."""
+"""PPO's losses: the clipped surrogate, with one clip or two, and the clipped value error."""
 
 from typing import NamedTuple
 
@@ -54,6 +54,42 @@ def policy_loss(
     worse_BT = torch.maximum(plain_BT, clipped_BT)
     clipped = (clipped_BT > plain_BT).sum()
     return PolicyLoss(loss=worse_BT.sum() / denominator, clipped=clipped)
+
+
+def dual_clip_policy_loss(
+    *,
+    logprobs_BT: torch.Tensor,
+    old_logprobs_BT: torch.Tensor,
+    advantages_BT: torch.Tensor,
+    action_mask_BT: torch.Tensor,
+    cliprange: float,
+    dual_clip: float,
+    denominator: float,
+) -> PolicyLoss:
+    """:func:`policy_loss` whose term is at most −c A_t where A_t < 0, c = ``dual_clip`` > 1.
+
+    Ye et al. 2020, eq. 5: a token with a bad advantage and a ratio beyond c is left alone. The
+    tokens either clip holds are counted.
+    """
+    check_shapes(
+        logprobs_BT=logprobs_BT,
+        old_logprobs_BT=old_logprobs_BT,
+        advantages_BT=advantages_BT,
+        action_mask_BT=action_mask_BT,
+    )
+    log_ratio_BT = log_ratio(
+        logprobs_BT=logprobs_BT, old_logprobs_BT=old_logprobs_BT, action_mask_BT=action_mask_BT
+    )
+    zero = logprobs_BT.new_zeros(())
+    advantages_BT = torch.where(action_mask_BT, advantages_BT.detach(), zero)
+    ratio_BT = log_ratio_BT.exp()
+    plain_BT = -advantages_BT * ratio_BT
+    clipped_BT = -advantages_BT * ratio_BT.clamp(1 - cliprange, 1 + cliprange)
+    worse_BT = torch.maximum(plain_BT, clipped_BT)
+    held_BT = (advantages_BT < 0) & (worse_BT > -dual_clip * advantages_BT)
+    term_BT = torch.where(held_BT, -dual_clip * advantages_BT, worse_BT)
+    clipped = ((clipped_BT > plain_BT) | held_BT).sum()
+    return PolicyLoss(loss=term_BT.sum() / denominator, clipped=clipped)
 
 
 def value_loss(

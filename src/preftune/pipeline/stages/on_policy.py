@@ -7,21 +7,26 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from preftune.algorithms.a2c import a2c
 from preftune.algorithms.critic import CriticInputs
 from preftune.algorithms.dapo import dapo
 from preftune.algorithms.dr_grpo import dr_grpo
 from preftune.algorithms.grpo import grpo
 from preftune.algorithms.gspo import gspo
+from preftune.algorithms.nlpo import NLPOInputs, nlpo
 from preftune.algorithms.on_policy import OnPolicyInputs
 from preftune.algorithms.online_dpo import online_dpo
-from preftune.algorithms.ppo import ppo
+from preftune.algorithms.ppo import PPOInputs, ppo
 from preftune.algorithms.reinforce import reinforce
 from preftune.algorithms.reinforce_plus_plus import reinforce_plus_plus
 from preftune.algorithms.rloo import rloo
+from preftune.algorithms.trpo import trpo
 from preftune.data import load_prompts
 from preftune.evaluation import compare_scores, on_axis
 from preftune.models import (
+    ActionMask,
     Renderer,
+    Row,
     first_member,
     fit_prompts,
     load_policy,
@@ -29,13 +34,15 @@ from preftune.models import (
     renderer_for,
     reward_model_from,
     save_model,
+    value_head_on,
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import open_engine, open_judge, sampling_of
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
-from preftune.recipe import OnPolicy, OnPolicyWithCritic
+from preftune.recipe import NLPO, PPO, OnPolicy, OnPolicyWithCritic
 from preftune.records import BadInput, Completion, Prompt
 from preftune.rewards import same_vocabulary
 from preftune.rollouts import NativeEngine
@@ -46,6 +53,9 @@ ROLLOUTS = "rollouts.jsonl"
 
 STORIES: dict[str, Callable[..., Any]] = {
     "ppo": ppo,
+    "a2c": a2c,
+    "trpo": trpo,
+    "nlpo": nlpo,
     "reinforce": reinforce,
     "rloo": rloo,
     "reinforce_plus_plus": reinforce_plus_plus,
@@ -67,6 +77,9 @@ SAID = {
     "dapo": "optimised with DAPO",
     "gspo": "optimised with GSPO",
     "online_dpo": "optimised with online DPO",
+    "a2c": "optimised with A2C",
+    "trpo": "optimised with TRPO",
+    "nlpo": "optimised with NLPO",
 }
 """What the model card says was done."""
 
@@ -80,7 +93,7 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
     inputs = _inputs(context, engine)
     story = STORIES[settings.kind]
     with context.journal(settings.checkpoint_every) as journal:
-        evaluate = evaluation_of(context, engine)
+        evaluate = evaluation_of(context, replace(engine, mask=None))
         result = story(settings, inputs, engine, score, journal, evaluate)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
@@ -94,7 +107,7 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
 
 
 def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyInputs:
-    """The networks the story works on; with a value network where the recipe has one."""
+    """The networks the story works on; with a value where the recipe has one."""
     settings = context.settings
     reference = context.inputs.get("reference", context.inputs["policy"])
     inputs = OnPolicyInputs(
@@ -109,7 +122,38 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
     if not isinstance(settings, OnPolicyWithCritic):
         return inputs
     given = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
-    return CriticInputs(**given, value=_value_network(context, engine.renderer))
+    if settings.value == "separate":
+        given["value"] = _value_network(context, engine.renderer)
+    else:
+        given["value"] = value_head_on(engine.policy)
+    if isinstance(settings, PPO):
+        return PPOInputs(**given, pretraining=_pretraining(context, settings, engine.renderer))
+    if isinstance(settings, NLPO):
+        engine.mask = _mask(context, settings, engine, inputs.sampling.stop_token_ids)
+        return NLPOInputs(**given, mask=engine.mask)
+    return CriticInputs(**given)
+
+
+def _mask(
+    context: StageContext[OnPolicy], settings: NLPO, engine: NativeEngine, stops: tuple[int, ...]
+) -> ActionMask:
+    """A second copy of the policy; special and stop tokens are always allowed."""
+    return ActionMask(
+        network=load_policy(context.inputs["policy"], context.device),
+        top_p=settings.top_p,
+        min_tokens=settings.min_tokens,
+        always=tuple(sorted({*engine.renderer.tokenizer.all_special_ids, *stops})),
+    )
+
+
+def _pretraining(
+    context: StageContext[OnPolicy], settings: PPO, renderer: Renderer
+) -> tuple[Row, ...]:
+    """The texts PPO mixes in, a document a row."""
+    if settings.ptx is None or not settings.ptx.coefficient:
+        return ()
+    texts = encoded(renderer.tokenizer, read_texts([context.inputs["ptx.data"]]))
+    return tuple(document_rows(texts, renderer.context, int(renderer.tokenizer.eos_token_id)))
 
 
 def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTrainedModel:

@@ -1,12 +1,10 @@
 """A small language model from scratch: a tokenizer, then next-token prediction on text."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from preftune.data import Format, detect, load_demonstrations, load_documents, read_rows
 from preftune.maths.losses.sft import sft_loss
 from preftune.models import (
     Row,
@@ -19,17 +17,9 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.documents import Written, document_rows, encoded, read_texts
 from preftune.recipe import Pretrain
-from preftune.records import BadInput, flat
 from preftune.training import Loss, StepReport, Training, shuffled
-
-
-class Written(NamedTuple):
-    """A text to learn, after a prompt that is only read (empty for plain documents)."""
-
-    prompt: str
-    body: str
-
 
 MICRO_BATCH_TOKENS = 8192
 TOKENIZER_TEXTS = 20_000
@@ -37,13 +27,13 @@ TOKENIZER_TEXTS = 20_000
 
 def run(context: StageContext[Pretrain]) -> StageOutcome:
     settings = context.settings
-    texts = read_texts(context)
+    texts = read_texts([context.inputs[f"data.{i}"] for i in range(len(settings.data))])
     with context.console.progress("tokenizer", 1) as bar:
         tokenizer = train_tokenizer(_sample(context, texts), settings.vocab_size)
         bar.advance()
     model = build_policy(settings.architecture, tokenizer, context.seed_for("weights"))
     model.to(context.device)  # type: ignore[arg-type]
-    rows = packed(_encoded(tokenizer, texts), settings, int(tokenizer.eos_token_id))
+    rows = packed(encoded(tokenizer, texts), settings, int(tokenizer.eos_token_id))
     summary = _train(context, model, rows, int(tokenizer.pad_token_id))
     save_model(model, tokenizer, context.model_folder, model_card(context, "pretrained"))
     summary |= {
@@ -55,22 +45,7 @@ def run(context: StageContext[Pretrain]) -> StageOutcome:
     return StageOutcome({"model": "model"}, summary)
 
 
-def read_texts(context: StageContext[Pretrain]) -> list[Written]:
-    """Every document of the sources; of a prompt with a completion, both."""
-    texts: list[Written] = []
-    for index, _ in enumerate(context.settings.data):
-        path = context.inputs[f"data.{index}"]
-        if detect(read_rows(path)[:50]) is Format.TEXT:
-            texts += [Written("", document.text) for document in load_documents(path)]
-        else:
-            shown = load_demonstrations(path)
-            texts += [Written(flat(row.prompt.text), row.completion) for row in shown]
-    if not texts:
-        raise BadInput("There is no text to pretrain on.", remedy="Name files with text rows.")
-    return texts
-
-
-def packed(encoded: Sequence[Row], settings: Pretrain, eos: int) -> list[Row]:
+def packed(texts: Sequence[Row], settings: Pretrain, eos: int) -> list[Row]:
     """Rows to learn from, each after an end token.
 
     ``documents``: a document a row; of a prompt with a completion only the completion is learned.
@@ -78,24 +53,14 @@ def packed(encoded: Sequence[Row], settings: Pretrain, eos: int) -> list[Row]:
     """
     context = settings.architecture.context
     if settings.packing == "documents":
-        heads = [(eos, *row.prompt_ids)[: context // 2] for row in encoded]
-        return [
-            Row(head, (*row.response_ids, eos)[: context - len(head)])
-            for head, row in zip(heads, encoded, strict=True)
-        ]
-    parts = [np.array((*r.prompt_ids, *r.response_ids, eos), dtype=np.int64) for r in encoded]
+        return document_rows(texts, context, eos)
+    parts = [np.array((*r.prompt_ids, *r.response_ids, eos), dtype=np.int64) for r in texts]
     stream, width = np.concatenate(parts), context - 1
     cut = stream[: len(stream) // width * width].reshape(-1, width)
     if not len(cut):
         return [Row((eos,), tuple(stream.tolist()))]
     starts = [eos, *cut[:-1, -1].tolist()]
     return [Row((start,), tuple(row)) for start, row in zip(starts, cut.tolist(), strict=True)]
-
-
-def _encoded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Written]) -> list[Row]:
-    prompts = tokenizer([text.prompt for text in texts], add_special_tokens=False)["input_ids"]
-    bodies = tokenizer([text.body for text in texts], add_special_tokens=False)["input_ids"]
-    return [Row(tuple(p), tuple(b)) for p, b in zip(prompts, bodies, strict=True)]
 
 
 def batches(rows: Sequence[Row], batch_tokens: int, seed: int) -> Iterator[list[Row]]:
