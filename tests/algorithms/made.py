@@ -34,7 +34,6 @@ def reward_recipe(**settings: Any) -> RewardModel:
     return RewardModel.model_validate(given | settings)
 
 
-STORIES = {"ppo": ppo, "a2c": a2c, "trpo": trpo, "nlpo": nlpo}
 RECIPES: dict[str, type[OnPolicyWithCritic]] = {"ppo": PPO, "a2c": A2C, "trpo": TRPO, "nlpo": NLPO}
 
 
@@ -94,7 +93,7 @@ def make_run(
     recipe: OnPolicyWithCritic, family: str = "llama", dropout: float = 0.0, seed: int = 3
 ) -> Run:
     policy = make_policy(family, dropout=dropout)
-    shared = recipe.value == "shared"
+    shared = getattr(recipe, "value", "separate") == "shared"
     value = value_head_on(policy) if shared else make_reward_model(family)
     sampling = Sampling(
         recipe.sampling.max_new_tokens, temperature=recipe.sampling.temperature, seed=0
@@ -137,7 +136,8 @@ def run_story(
     run = make_run(recipe) if run is None else run
     engine = NativeEngine(run.inputs.policy, renderer_of(run.inputs.policy), "v")
     engine.mask = getattr(run.inputs, "mask", None)
-    story: Any = STORIES[recipe.kind]
+    stories: dict[str, Any] = {"ppo": ppo, "a2c": a2c, "trpo": trpo, "nlpo": nlpo}
+    story = stories[recipe.kind]
     with quiet_journal(folder, recipe.checkpoint_every) as journal:
         run.result = story(recipe, run.inputs, engine, score or Favourite(), journal, evaluate)
     run.rows = read_metrics(folder / "metrics.jsonl")

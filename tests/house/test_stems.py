@@ -38,6 +38,7 @@ SHARED_STEPS = {
     "__init__",
     "critic",
     "groups",
+    "kl_control",
     "offline",
     "on_policy",
     "reward_answers",

@@ -17,8 +17,9 @@ from transformers import (
 from preftune.algorithms.nlpo import NLPOInputs
 from preftune.algorithms.ppo import PPOInputs
 from preftune.models import ActionMask, Row, collate, response_logits
+from preftune.pipeline.stages.on_policy import STORIES
 from preftune.records import Axes, Completion, Prompt, Sampling, StopReason
-from tests.algorithms.made import STORIES, critic_recipe
+from tests.algorithms.made import critic_recipe
 from tests.training.made import quiet_journal
 
 ROLLOUTS = 4096

@@ -105,12 +105,7 @@ MISTAKES = {
     "kind and stages": (
         'kind = "world"\n[stages.w]\nkind = "world"',
         "The recipe has both a kind and stages at the top. (r.toml, line 1) "
-        "Remove the kind, or move it into a stage (kinds: world, dataset, pretrain, sft, "
-        "candidates, label, reward_model, ppo, rejection_sampling, ilql, dpo, ipo, kto, orpo, "
-        "simpo, spin, evaluate, "
-        "candidates, label, reward_model, ppo, reinforce, rloo, reinforce_plus_plus, grpo, "
-        "dr_grpo, dapo, gspo, online_dpo, rejection_sampling, ilql, evaluate, "
-        "cross_validate).",
+        f"Remove the kind, or move it into a stage (kinds: {', '.join(KINDS)}).",
     ),
     "stage order": (
         '[stages.a]\nkind = "sft"\nmodel = "m"\ntrain = "stage:b/train"\n'

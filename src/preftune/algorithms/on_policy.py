@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from preftune.algorithms.kl_control import adapted
 from preftune.artifacts import derive_seed
-from preftune.maths.kl import gain_update, horizon_update, k1
+from preftune.maths.kl import k1
 from preftune.maths.masked import masked_sum
 from preftune.maths.ratios import ratio_statistics
 from preftune.models import (
@@ -172,22 +173,6 @@ class Turns:
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
         self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
         self.journal.checkpoint(turn.number, self.training, self.state, self.tensors)
-
-
-def adapted(recipe: OnPolicy, coefficient: float, kl: float) -> float:
-    """The KL coefficient of the next iteration."""
-    control = recipe.kl
-    if control.kind == "adaptive_horizon":
-        return horizon_update(
-            coefficient=coefficient,
-            kl=kl,
-            target=control.target,
-            horizon=control.horizon,
-            episodes=recipe.rollouts,
-        )
-    if control.kind == "adaptive_gain":
-        return gain_update(coefficient=coefficient, kl=kl, target=control.target, gain=control.gain)
-    return coefficient
 
 
 def sample(

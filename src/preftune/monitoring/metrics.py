@@ -28,6 +28,8 @@ LM = ("pretrain", "sft")
 RM = ("reward_model",)
 PAIRS = ("dpo", "ipo", "orpo", "simpo", "spin")
 OFFLINE = (*PAIRS, "kto")
+MARGINS = (*OFFLINE, "online_dpo")
+RANKED = (*PAIRS, "online_dpo")
 LEARNERS = (*LM, *RM, *OFFLINE)
 GROUPS = ("rloo", "reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo", "online_dpo")
 LOSS_KL = ("reinforce_plus_plus", "grpo", "dr_grpo", "dapo", "gspo")
@@ -106,8 +108,8 @@ PREFERENCE = (
         OFFLINE,
     ),
     Metric("rewards/rejected", "1", "The same of the rejected (undesirable) answers.", OFFLINE),
-    Metric("rewards/margins", "1", "Reward of the chosen minus that of the rejected.", OFFLINE),
-    Metric("rewards/accuracies", "share", "Pairs whose chosen side has the higher reward.", PAIRS),
+    Metric("rewards/margins", "1", "Reward of the chosen minus that of the rejected.", MARGINS),
+    Metric("rewards/accuracies", "share", "Pairs whose chosen side has the higher reward.", RANKED),
     Metric("logps/chosen", "nats/response", "Log-probability of the chosen answers.", OFFLINE),
     Metric("logps/rejected", "nats/response", "Log-probability of the rejected ones.", OFFLINE),
     Metric(
@@ -213,18 +215,6 @@ COMPARED = (
         "Groups drawn for every group trained on; more than 1 where groups without spread were "
         "drawn again.",
         ("dapo",),
-    ),
-    Metric(
-        "rewards/accuracies",
-        "share",
-        "Pairs that the policy's own log-ratio ranks as the label does; ties count half.",
-        ("online_dpo",),
-    ),
-    Metric(
-        "rewards/margins",
-        "score",
-        "Coefficient times the difference of log-ratios, the labelled better side first.",
-        ("online_dpo",),
     ),
 )
 
