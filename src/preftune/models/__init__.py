@@ -1,6 +1,7 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.batches import Batch, collate, micro_batches
+from preftune.models.embeddings import embed_by_cooccurrence
 from preftune.models.ensembles import (
     Ensemble,
     average_weights,
@@ -71,6 +72,7 @@ __all__ = [
     "build_value_heads",
     "collate",
     "context_of",
+    "embed_by_cooccurrence",
     "first_member",
     "fit_prompts",
     "fit_rows",
