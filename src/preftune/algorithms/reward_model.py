@@ -148,7 +148,8 @@ def learn(
         group = [elements[i] for i in indices]
         rows = objective.rows([example for element in group for example in element])
         limit = recipe.micro_batch_tokens
-        scored = _scored(inputs, objective, rows, limit, recipe.dropout)
+        dropped = (recipe.dropout, recipe.token_dropout)
+        scored = _scored(inputs, objective, rows, limit, *dropped)
         return objective.loss(group, scored, totals)
 
     inputs.model.train()
@@ -184,16 +185,18 @@ def _scored(
     rows: Sequence[Row],
     micro_batch_tokens: int,
     dropout: float = 0.0,
+    token_dropout: float = 0.0,
 ) -> Scored:
     """What the network says of each row; where it is one score, a shared prompt is read once."""
+    shown = [hide_tokens(row, token_dropout, inputs.pad_id) for row in rows]
     if objective.read is scores:
-        table = scores_of_rows(inputs.model, rows, inputs.pad_id, micro_batch_tokens, dropout)
+        table = scores_of_rows(inputs.model, shown, inputs.pad_id, micro_batch_tokens, dropout)
         return Scored(table, {row: index for index, row in enumerate(rows)})
     groups = micro_batches([len(row) for row in rows], micro_batch_tokens)
     parts = [
         objective.read(
             inputs.model,
-            collate([rows[i] for i in group], inputs.pad_id, inputs.model.device),
+            collate([shown[i] for i in group], inputs.pad_id, inputs.model.device),
             dropout,
         )
         for group in groups
@@ -202,6 +205,19 @@ def _scored(
     width = max(part.shape[1] for part in parts)
     place = {rows[i]: at for at, i in enumerate(i for group in groups for i in group)}
     return Scored(torch.cat([F.pad(part, (0, width - part.shape[1])) for part in parts]), place)
+
+
+def hide_tokens(row: Row, share: float, pad_id: int) -> Row:
+    """The row with about this share of its response replaced by the pad token, not the last one.
+
+    Length and positions stay. Drawn from torch's generator, which each step seeds.
+    """
+    if not share or not row.response_ids:
+        return row
+    *body, end = row.response_ids
+    hidden = (torch.rand(len(body)) < share).tolist()
+    kept = (pad_id if hide else token for token, hide in zip(body, hidden, strict=True))
+    return Row(row.prompt_ids, (*kept, end))
 
 
 def _padded(rows: Sequence[Row]) -> int:

@@ -2,6 +2,7 @@
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
 from preftune.models.batches import Batch, collate, micro_batches
+from preftune.models.embeddings import embed_by_cooccurrence
 from preftune.models.ensembles import (
     Ensemble,
     average_weights,
@@ -76,6 +77,7 @@ __all__ = [
     "build_value_heads",
     "collate",
     "context_of",
+    "embed_by_cooccurrence",
     "first_member",
     "fit_prompts",
     "fit_rows",

@@ -119,9 +119,6 @@ PREFERENCE = (
         ("dpo", "orpo"),
     ),
     Metric("log_odds_chosen", "nats", "Log-odds of chosen minus that of rejected.", ("orpo",)),
-    Metric(
-        "kl", "nats/response", "The reference point: log-ratio on mismatched answers.", ("kto",)
-    ),
     Metric("round", "rounds", "The round of self-play, from 1.", ("spin",)),
 )
 
@@ -206,7 +203,13 @@ COMPARED = (
         "Prompts whose responses all have the same reward, which teaches nothing.",
         GROUPS,
     ),
-    Metric("kl", "nats/token", "The KL in the loss, by the recipe's estimator.", LOSS_KL),
+    Metric(
+        "kl",
+        "nats",
+        "The KL in the loss by the recipe's estimator, a token; KTO's reference point, the log-ratio "
+        "on mismatched answers, a response.",
+        (*LOSS_KL, "kto"),
+    ),
     Metric("clip_ratio/low_mean", "share", "Tokens held at the lower end of the clip.", TWO_ENDED),
     Metric("clip_ratio/high_mean", "share", "Tokens held at the upper end.", TWO_ENDED),
     Metric(

@@ -50,8 +50,12 @@ class Pretrain(Section):
     packing: Literal["documents", "stream"] = "documents"
     """``documents``: one document a row, ended by end-of-sequence. ``stream``: all text in one
     stream, prompts too, cut into rows of ``context`` tokens."""
-    steps: int = Field(default=400, ge=1)
-    """Optimizer steps."""
+    embeddings: Literal["random", "cooccurrence"] = "random"
+    """How token embeddings start. ``cooccurrence``: as the leading singular vectors of which
+    tokens stand near each other in ``data`` (Levy and Goldberg 2014), seconds of work that
+    tell the model which words are alike."""
+    steps: int = Field(default=400, ge=0)
+    """Optimizer steps; 0 makes the tokenizer and a fresh network only."""
     batch_tokens: int = Field(default=4096, ge=64)
     """Tokens in an optimizer step (at least one row)."""
     optimizer: Optimizer = Optimizer(

@@ -45,6 +45,10 @@ class RewardModel(Section):
     """This many malformed rows may be skipped."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the hidden state the score is read from, while training."""
+    token_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a completion's tokens that are hidden behind the pad token, drawn anew each time a
+    row is trained on (word dropout, Iyyer et al. 2015); the end stays. Against learning single
+    texts by heart."""
     center: float = Field(default=0.0, ge=0)
     """Weight of (score chosen + score rejected)², which keeps scores near 0 (Eisenstein et al.)."""
     evaluate_every: int = Field(default=20, ge=1)
@@ -85,6 +89,10 @@ class RewardModel(Section):
                     f"{name} belongs to bradley_terry and not to {kind}: leave it out, or set "
                     'objective.kind = "bradley_terry"'
                 )
+        if self.token_dropout and kind == "process":
+            raise ValueError(
+                "token_dropout would hide where steps end, which process reads: leave it out"
+            )
         if self.annotator_weights and kind not in ON_COMPARISONS:
             raise ValueError(
                 f"annotator_weights weigh votes, and {kind} learns from none: leave them out"

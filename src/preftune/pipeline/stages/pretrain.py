@@ -10,6 +10,7 @@ from preftune.models import (
     Row,
     build_policy,
     collate,
+    embed_by_cooccurrence,
     micro_batches,
     response_logprobs,
     save_model,
@@ -32,8 +33,12 @@ def run(context: StageContext[Pretrain]) -> StageOutcome:
         tokenizer = train_tokenizer(_sample(context, texts), settings.vocab_size)
         bar.advance()
     model = build_policy(settings.architecture, tokenizer, context.seed_for("weights"))
+    read = encoded(tokenizer, texts)
+    if settings.embeddings == "cooccurrence":
+        whole = [(*row.prompt_ids, *row.response_ids) for row in read]
+        embed_by_cooccurrence(model, whole, context.seed_for("embeddings"))
     model.to(context.device)  # type: ignore[arg-type]
-    rows = packed(encoded(tokenizer, texts), settings, int(tokenizer.eos_token_id))
+    rows = packed(read, settings, int(tokenizer.eos_token_id))
     summary = _train(context, model, rows, int(tokenizer.pad_token_id))
     save_model(model, tokenizer, context.model_folder, model_card(context, "pretrained"))
     summary |= {
@@ -112,7 +117,8 @@ def _train(
             bar.advance(1, f"loss {report.loss:.3f}")
             journal.checkpoint(at + 1, training, {"window": window, "loss": loss})
     model.eval()
-    return {"loss": loss, "steps": settings.steps}
+    told = {"loss": loss} if settings.steps else {}
+    return told | {"steps": settings.steps}
 
 
 def _step(
