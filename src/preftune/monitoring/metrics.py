@@ -206,8 +206,8 @@ COMPARED = (
     Metric(
         "kl",
         "nats",
-        "The KL in the loss by the recipe's estimator, a token; KTO's reference point, the log-ratio "
-        "on mismatched answers, a response.",
+        "The KL in the loss by the recipe's estimator, a token; KTO's reference point, the "
+        "log-ratio on mismatched answers, a response.",
         (*LOSS_KL, "kto"),
     ),
     Metric("clip_ratio/low_mean", "share", "Tokens held at the lower end of the clip.", TWO_ENDED),
