@@ -36,6 +36,20 @@ optimizer.learning_rate = 1e-4
 `preftune check RECIPE.toml` reads it without training anything and prints the resolved recipe as
 JSON, every default filled in. That JSON is a recipe too.
 
+**Another's stages.** A recipe may begin with the stages of another one, a packaged recipe or a file
+beside it; what it says of an inherited stage goes over that stage's own keys:
+
+```toml
+title = "The quickstart, with a smaller penalty"
+extends = { recipe = "world/quickstart", stages = ["world", "base", "sft", "candidates", "labels", "reward", "ppo"] }
+
+[stages.ppo]
+kl.coefficient = 0.05
+```
+
+Without `stages` all of them are taken. Finished stages are known by their content, so a copy of a run's
+folder gives its stages to the new run.
+
 **One stage.** A recipe with `kind` at the top is a single stage, named after its kind:
 
 ```toml
