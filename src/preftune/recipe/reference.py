@@ -41,14 +41,17 @@ beside it; what it says of an inherited stage goes over that stage's own keys:
 
 ```toml
 title = "The quickstart, with a smaller penalty"
-extends = { recipe = "world/quickstart", stages = ["world", "base", "sft", "candidates", "labels", "reward", "ppo"] }
+
+[extends]
+recipe = "world/quickstart"
+stages = ["world", "base", "sft", "candidates", "labels", "reward", "ppo"]
 
 [stages.ppo]
 kl.coefficient = 0.05
 ```
 
-Without `stages` all of them are taken. Finished stages are known by their content, so a copy of a run's
-folder gives its stages to the new run.
+Without `stages` all of them are taken. Finished stages are known by their content, so a copy
+of a run's folder gives its stages to the new run.
 
 **One stage.** A recipe with `kind` at the top is a single stage, named after its kind:
 
