@@ -113,18 +113,18 @@ def test_micro_batches_change_nothing() -> None:
 def test_the_planted_reward_rises_and_kl_stays_in_its_region(tmp_path: Path) -> None:
     recipe = critic_recipe(
         "trpo",
-        iterations=12,
+        iterations=20,
         rollouts=48,
         missing_eos={"kind": "keep"},
         sampling={"max_new_tokens": 6, "temperature": 1.0},
         value_optimizer={"learning_rate": 1e-2},
         kl={"kind": "fixed", "coefficient": 0.01},
-        kl_limit=0.05,
+        kl_limit=0.1,
     )
     rows = run_story(tmp_path, recipe).rows
     scores = [row["objective/scores"] for row in rows]
-    assert np.mean(scores[:2]) < 0.6 and np.mean(scores[-2:]) > 0.7
-    assert max(row["trust_region/kl"] for row in rows) <= 0.05
+    assert np.mean(scores[:4]) < 0.55 and np.mean(scores[-4:]) > 0.68
+    assert max(row["trust_region/kl"] for row in rows) <= 0.1
     assert all(row["value/grad_norm"] > 0 for row in rows)
 
 

@@ -89,6 +89,7 @@ def opened(browser: Browser, report: Path, width: int, scheme: Any) -> tuple[Pag
         "request",
         lambda r: unwanted.append(r.url) if r.url not in (report.as_uri(), "data:,") else None,
     )
+    page.set_default_timeout(0)  # a slow machine is no failure
     page.goto(report.as_uri())
     page.wait_for_load_state("networkidle")
     return page, unwanted

@@ -109,7 +109,7 @@ def distinct_rows(pairs: Sequence[Pair]) -> list[Row]:
 
 def agreement(difference: torch.Tensor) -> torch.Tensor:
     """1 where it is positive, .5 where it is 0, 0 where negative; NaN stays."""
-    return 0.5 * (difference.sign() + 1.0)
+    return torch.where(difference.isnan(), difference, 0.5 * (difference.sign() + 1.0))
 
 
 def table_of(rows: Sequence[Sequence[float | None]], like: torch.Tensor) -> torch.Tensor:
