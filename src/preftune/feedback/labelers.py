@@ -56,13 +56,8 @@ def _law(gap: float, annotator: Annotator) -> float:
 
 def preference_probability(a: Axes, b: Axes, pool: Sequence[Annotator]) -> float:
     """Exact probability that the pool prefers ``a``: the mean over annotators and both orders."""
-    return float(np.mean(_orderless(a, b, pool)))
-
-
-def _orderless(a: Axes, b: Axes, pool: Sequence[Annotator]) -> list[float]:
-    """Each annotator's probability of preferring ``a``, the two orders averaged."""
-    gaps = [(utility(a, person) - utility(b, person), person) for person in pool]
-    return [0.5 * (_law(gap, person) + 1 - _law(-gap, person)) for gap, person in gaps]
+    gaps = np.array([[utility(a, person) - utility(b, person) for person in pool]])
+    return float(_orderless_law(gaps, pool).mean())
 
 
 def noise_ceiling(probabilities: npt.ArrayLike) -> float:
