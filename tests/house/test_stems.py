@@ -18,6 +18,7 @@ NOT_ALGORITHMS = {
     "label",
     "evaluate",
     "cross_validate",
+    "gate",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
@@ -38,12 +39,14 @@ SHARED_STEPS = {
     "__init__",
     "critic",
     "groups",
+    "guarding",
     "kl_control",
     "offline",
     "on_policy",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",
+    "scoring",
     "trust_region",
 }
 

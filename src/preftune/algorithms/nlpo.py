@@ -47,6 +47,10 @@ class NLPOInputs(CriticInputs):
 
     mask: ActionMask
 
+    @property
+    def restricted(self) -> bool:
+        return True
+
 
 def nlpo(
     recipe: NLPO,

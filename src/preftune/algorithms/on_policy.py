@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
 from preftune.algorithms.kl_control import adapted
+from preftune.algorithms.scoring import penalised_scores, present
 from preftune.artifacts import derive_seed
 from preftune.maths.kl import k1
 from preftune.maths.masked import masked_sum
@@ -21,9 +23,11 @@ from preftune.models import (
     response_logprobs,
     response_statistics,
 )
+from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
 from preftune.records import Axes, Completion, Generate, Prompt, Sampling, Score, StopReason
 from preftune.rewards import part_metrics
+from preftune.stats import repetition, stock_phrase
 from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
 Evaluate = Callable[[int], Mapping[str, float]]
@@ -48,13 +52,22 @@ class OnPolicyInputs:
     sampling: Sampling
     publish: Callable[[str], None]
 
+    @property
+    def restricted(self) -> bool:
+        """Whether responses are drawn from other probabilities than the policy's own."""
+        return False
+
 
 class OnPolicyResult(NamedTuple):
-    """Iterations done, the last KL to the reference in nats a response, and why it ended."""
+    """Iterations done, the last KL to the reference in nats a response, and why it ended.
+
+    After a guard's ``halt`` the first two are those of the checkpoint that was kept.
+    """
 
     iterations: int
     kl: float
     ended_by: str
+    halt: Halt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,7 @@ class ScoredRollout:
     """
 
     rows: tuple[Row, ...]
+    texts: tuple[str, ...]
     axes: tuple[Axes, ...]
     ended_B: torch.Tensor
     raw_scores_B: torch.Tensor
@@ -73,6 +87,7 @@ class ScoredRollout:
     action_mask_BT: torch.Tensor
     logprobs_BT: torch.Tensor
     reference_logprobs_BT: torch.Tensor
+    sampler_gap: Mapping[str, float]
 
     @property
     def kl_BT(self) -> torch.Tensor:
@@ -91,9 +106,13 @@ class ScoredRollout:
             "objective/scores": float(self.scores_B.mean()),
             "objective/entropy": -float(logprob) / len(self.rows),
             "proxy/score": float(self.raw_scores_B.mean()),
+            "proxy/score_std": float(self.raw_scores_B.std(correction=0)),
             "completions/mean_length": float(lengths.mean()),
             "completions/eos_rate": float(self.ended_B.float().mean()),
+            "completions/repetition": repetition(self.texts),
+            "completions/stock_phrase": stock_phrase(self.texts)[1],
             "val/num_eos_tokens": float(self.ended_B.sum()),
+            **self.sampler_gap,
             **part_metrics(self.axes),
         }
 
@@ -130,10 +149,12 @@ class Turns:
         self.kl = float(self.state.get("kl", 0.0))
         self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
         self.ended_by = "iterations"
+        self.halt: Halt | None = None
+        self.guarding = Guarding(recipe, training, journal, self.state)
 
     @property
     def result(self) -> OnPolicyResult:
-        return OnPolicyResult(self.done, self.kl, self.ended_by)
+        return OnPolicyResult(self.done, self.kl, self.ended_by, self.halt)
 
     def __iter__(self) -> Iterator[Turn]:
         recipe = self.recipe
@@ -161,18 +182,29 @@ class Turns:
             last = ends or turn.number == recipe.iterations
             if last or turn.number % recipe.evaluation.every == 0:
                 row |= self.evaluate(turn.number)
-        self.journal.record(turn.number, row)
+        verdicts = self.guarding.judge(turn.number, row)
+        self.journal.record(turn.number, row | as_metrics(verdicts))
         self._says = f"score {row['objective/scores']:.2f} kl {self.kl:.2f}"
         if too_far:
             self.journal.console.line(
                 f"KL to the reference is {self.kl:.1f} nats a response, past the limit"
             )
+        halting = next((verdict for verdict in verdicts if verdict.level == "halt"), None)
+        if halting is not None:
+            self._halt(turn, halting)
+            return
         if ends:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
         self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
-        self.journal.checkpoint(turn.number, self.training, self.state, self.tensors)
+        self.guarding.checkpoint(turn.number, verdicts, self.state, self.tensors)
+
+    def _halt(self, turn: Turn, verdict: Verdict) -> None:
+        """Back to the last good checkpoint, whose weights are the stage's model."""
+        self.done, state, self.tensors = self.guarding.restore()
+        self.kl, self.ended_by = float(state.get("kl", 0.0)), "guard"
+        self.halt = Halt(turn.number, self.done, verdict)
 
 
 def sample(
@@ -204,7 +236,7 @@ def judge(
     recipe: OnPolicy, inputs: OnPolicyInputs, completions: Sequence[Completion], score: Score
 ) -> ScoredRollout:
     """The scores, and what policy and reference say of each token before any update."""
-    axes = _present(score(completions))
+    axes = present(score(completions))
     raw_B = torch.tensor([each["score"] for each in axes])
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
     temperature = inputs.sampling.temperature
@@ -214,15 +246,18 @@ def judge(
             recipe, inputs, rows, lambda batch: response_logprobs(network, batch, temperature)
         )
 
+    logprobs_BT = says(inputs.policy)
     return ScoredRollout(
         rows=tuple(rows),
+        texts=tuple(completion.text for completion in completions),
         axes=tuple(axes),
         ended_B=torch.tensor([c.stop_reason != StopReason.LENGTH for c in completions]),
         raw_scores_B=raw_B,
         scores_B=penalised_scores(recipe, completions, raw_B),
         action_mask_BT=action_mask(rows),
-        logprobs_BT=says(inputs.policy),
+        logprobs_BT=logprobs_BT,
         reference_logprobs_BT=says(inputs.reference),
+        sampler_gap={} if inputs.restricted else sampler_gap(completions, logprobs_BT),
     )
 
 
@@ -246,21 +281,6 @@ def tabulate(
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
         table_BT[indices, : batch.width] = read(batch).float().cpu()
     return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
-
-
-def penalised_scores(
-    recipe: OnPolicy, completions: Sequence[Completion], scores_B: torch.Tensor
-) -> torch.Tensor:
-    """Scores after clipping and the recipe's rule for responses that never ended, [B]."""
-    if recipe.clip_scores is not None:
-        scores_B = scores_B.clamp(-recipe.clip_scores, recipe.clip_scores)
-    cut_B = torch.tensor([c.stop_reason == StopReason.LENGTH for c in completions])
-    rule = recipe.missing_eos
-    if rule.kind == "replace":
-        return torch.where(cut_B, torch.full_like(scores_B, rule.score), scores_B)
-    if rule.kind == "subtract":
-        return scores_B - rule.penalty * cut_B
-    return scores_B
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,10 +398,3 @@ def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
         "first_pass/approxkl": first["policy/approxkl_avg"],
         "first_pass/clipfrac": first.get("policy/clipfrac_avg", 0.0),
     }
-
-
-def _present(axes: Sequence[Axes | None]) -> list[Axes]:
-    missing = [index for index, value in enumerate(axes) if value is None]
-    if missing:
-        raise ValueError(f"the reward model gave no score for response {missing[0]}")
-    return [value for value in axes if value is not None]

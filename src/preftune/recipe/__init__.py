@@ -14,9 +14,11 @@ from preftune.recipe.feedback import (
     Population,
     World,
 )
+from preftune.recipe.gate import Gate
 from preftune.recipe.groups import ClippedGroups, Groups
 from preftune.recipe.grpo import GRPO
 from preftune.recipe.gspo import GSPO
+from preftune.recipe.guards import Guards
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
@@ -91,7 +93,9 @@ __all__ = [
     "Dataset",
     "DrGRPO",
     "Evaluate",
+    "Gate",
     "Groups",
+    "Guards",
     "KWise",
     "LabelStage",
     "Objective",

@@ -10,6 +10,7 @@ from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
+from preftune.recipe.gate import Gate
 from preftune.recipe.grpo import GRPO
 from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
@@ -60,7 +61,8 @@ Stage = Annotated[
     | SimPO
     | SPIN
     | Evaluate
-    | CrossValidate,
+    | CrossValidate
+    | Gate,
     Field(discriminator="kind"),
 ]
 

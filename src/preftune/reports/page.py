@@ -37,6 +37,7 @@ from preftune.reports.tables import (
     style_table,
 )
 from preftune.reports.verdict import Story, tell
+from preftune.reports.watching import watching_tables
 from preftune.reports.wording import duration, listed, model_name
 
 REPORT = "report.html"
@@ -112,6 +113,7 @@ class Page:
     parting: list[list[Picture]]
     evaluations: list[EvaluationPart]
     folds: list[tuple[str, list[Picture]]]
+    watching: list[Table]
     curves: list[CurveGroup]
     samples: list[SamplePart]
     details: list[Details]
@@ -186,6 +188,7 @@ def _page(run: Run) -> Page:
             for each in seen
         ],
         folds=[(name, drawn) for name, drawn in folds if drawn],
+        watching=watching_tables(run),
         curves=_in_reading_order(groups),
         samples=_samples(run, seen),
         details=[_details(stage) for stage in run.stages],

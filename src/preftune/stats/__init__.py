@@ -10,7 +10,14 @@ from preftune.stats.calibration import (
     pair_calibration,
 )
 from preftune.stats.clusters import Clusters
-from preftune.stats.diversity import distinct_n, ngrams, repetition, top_openers, word_count
+from preftune.stats.diversity import (
+    distinct_n,
+    ngrams,
+    repetition,
+    stock_phrase,
+    top_openers,
+    word_count,
+)
 from preftune.stats.intervals import (
     mean_estimate,
     over_seeds,
@@ -51,6 +58,7 @@ __all__ = [
     "select_queries",
     "share_estimate",
     "spearman",
+    "stock_phrase",
     "top_openers",
     "wilson",
     "win_rate",

@@ -9,6 +9,7 @@ from preftune.pipeline.stages import (
     cross_validate,
     dataset,
     evaluate,
+    gate,
     ilql,
     label,
     offline,
@@ -36,5 +37,6 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "spin": spin.run,
     "evaluate": evaluate.run,
     "cross_validate": cross_validate.run,
+    "gate": gate.run,
 }
 """What runs a stage of each kind."""
