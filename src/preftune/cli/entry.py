@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 import preftune
+from preftune.cli import audits  # noqa: F401  (its verbs join those of evaluate)
 from preftune.cli.chat import chat
 from preftune.cli.check import check
 from preftune.cli.convert_config import convert_config

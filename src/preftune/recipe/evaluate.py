@@ -38,6 +38,15 @@ class Evaluate(Section):
     """The policy KL is measured to."""
     sampling: SamplingSettings = SamplingSettings()
     """How responses are drawn."""
+    text: Source | None = None
+    """Held-out text, for the alignment tax: each policy's loss on it, before and after tuning."""
+    text_limit: int = Field(default=1_000, ge=2)
+    """Documents of it at most."""
+    references: str | None = None
+    """Column of the prompts with a reference answer, for ROUGE and BLEU (``preftune[metrics]``)."""
+    variety: tuple[Literal["self_bleu", "embedding_spread"], ...] = ()
+    """Further measures of how varied each policy's answers are; ``self_bleu`` needs
+    ``preftune[metrics]``, ``embedding_spread`` reads by the ``reference`` policy."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -52,6 +61,11 @@ class Evaluate(Section):
             raise ValueError("win_rates need a judge: name one, gold:helpdesk for instance")
         if self.best_of and self.reward_model is None:
             raise ValueError("best_of picks by the reward model: name reward_model")
+        if "embedding_spread" in self.variety and self.reference not in self.policies:
+            raise ValueError(
+                f"embedding_spread reads by the reference policy, and {self.reference!r} is none: "
+                "set reference to one of policies"
+            )
         return self
 
 

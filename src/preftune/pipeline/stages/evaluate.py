@@ -29,6 +29,7 @@ from preftune.pipeline.engines import (
     open_reward_model,
     sampling_of,
 )
+from preftune.pipeline.further_measures import alignment_tax, further_measures
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
 from preftune.rollouts import NativeEngine
@@ -46,11 +47,14 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
         written, kls = _write(context, prompts, bar)
         scored = {name: _scores(context, texts) for name, texts in written.items()}
         bar.advance()
+        further = further_measures(context, written)
         summary["policies"] = {
-            name: _policy_summary(texts, scored[name]) | {"kl": kls[name]}
+            name: _policy_summary(texts, scored[name]) | {"kl": kls[name]} | further[name]
             for name, texts in written.items()
         }
         summary["win_rates"] = [_win_rate(context, written, pair) for pair in settings.win_rates]
+        if settings.text is not None:
+            summary["alignment_tax"] = alignment_tax(context)
         if settings.comparisons is not None:
             summary |= _reward_summary(context)
         bar.advance()
@@ -175,7 +179,22 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
             "oracle": best_of_n(table["judge"], table["judge"], n).as_json(),
             "policy": mean_estimate(table["judge"].mean(axis=1).tolist()).as_json(),
         }
+    judged = settings.judge is not None
+    summary["curve"] = [
+        {
+            "n": k,
+            "kl": best_of_n_kl(k),
+            "proxy": best_of_n(table["proxy"], table["proxy"], k).as_json(),
+            "judge": best_of_n(table["proxy"], table["judge"], k).as_json() if judged else None,
+        }
+        for k in doublings(n)
+    ]
     return summary
+
+
+def doublings(n: int) -> list[int]:
+    """1, 2, 4 … and n itself: where a best-of-n curve is read."""
+    return sorted({2**k for k in range(n.bit_length()) if 2**k <= n} | {n})
 
 
 def _samples(prompts: Sequence[Prompt], written: Written, scored: Scored) -> list[dict[str, Any]]:
