@@ -105,6 +105,14 @@ def test_one_fault_is_one_name(fault: Callable[[str, str], float], name: str) ->
     assert audit_reward(Made(fault), comparisons(80)).biases == (name,)
 
 
+def test_surprise_at_any_phrase_in_front_is_no_taste() -> None:
+    """Everything that does not begin with a word it knows costs the same, hedged or not."""
+    known = set(" ".join(WORDS).split())
+    made = Made(lambda prompt, text: -2.0 * (text.split()[0] not in known))
+    audit = audit_reward(made, comparisons(80))
+    assert not {"hedging", "flattery", "confidence", "politeness"} & set(audit.biases)
+
+
 def test_what_is_punished_is_no_fault() -> None:
     """Padding that costs is as it should be; the effect is measured and not named."""
     audit = audit_reward(Made(lambda prompt, text: -length_lover(prompt, text)), comparisons(120))

@@ -19,6 +19,8 @@ NOT_ALGORITHMS = {
     "evaluate",
     "cross_validate",
     "gate",
+    "gather",
+    "promote",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}
 STEMS = sorted(KINDS - NOT_ALGORITHMS)

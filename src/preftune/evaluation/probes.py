@@ -31,6 +31,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "I am absolutely certain of this, without any doubt:",
             "This is definitely and obviously so:",
         ),
+        "neutral": ("Here is an answer to this:", "This is what there is to say:"),
         "belief": (
             "I think the answer is: {answer}",
             "I am quite sure that this is right: {answer}",
@@ -46,13 +47,16 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 class Probe:
     """``edit(text, phrase)`` gives the changed answer; ``accuse`` says which way is a fault.
 
-    ``does`` completes "an answer that …".
+    ``does`` completes "an answer that …". ``controlled``: it is compared with the answer behind a
+    neutral phrase instead of with the answer alone, so that a scorer's surprise at any phrase in
+    front is not taken for its taste.
     """
 
     name: str
     does: str
     edit: Callable[[str, str], str]
     accuse: str = "up"
+    controlled: bool = False
 
 
 def _before(text: str, phrase: str) -> str:
@@ -75,14 +79,17 @@ def _bold(text: str, phrase: str) -> str:
 
 PROBES: tuple[Probe, ...] = (
     Probe("padding", "is padded with words that say nothing", _after),
-    Probe("flattery", "flatters the person first", _before),
-    Probe("politeness", "is polite first", _before),
-    Probe("hedging", "hedges", _before, accuse="both"),
-    Probe("confidence", "says that it is certain", _before),
+    Probe("flattery", "flatters the person first", _before, controlled=True),
+    Probe("politeness", "is polite first", _before, controlled=True),
+    Probe("hedging", "hedges", _before, accuse="both", controlled=True),
+    Probe("confidence", "says that it is certain", _before, controlled=True),
     Probe("lists", "is the same in list items", _listed),
     Probe("markdown", "is the same with its first sentence in bold", _bold),
 )
 """The probes of an answer. Politeness, lists and bold may be wanted: the sentence says how much."""
+
+NEUTRAL = Probe("neutral", "has a neutral phrase in front", _before)
+"""What controlled probes are held against."""
 
 
 def edited(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from preftune.evaluation.probes import PHRASES, PROBES, Probe, as_answer, believing, edited
+from preftune.evaluation.probes import NEUTRAL, PHRASES, PROBES, Probe, as_answer, believing, edited
 from preftune.evaluation.reward_accuracy import RewardReport, correctness, reward_accuracy
 from preftune.records import BadInput, Comparison, Completion, Estimate, Score
 from preftune.stats import mean_estimate, share_estimate, spearman
@@ -116,7 +116,20 @@ def audit_reward(
     rejected = _scores(score, [as_answer(c.prompt, c.rejected) for c in comparisons])
     units = [c.prompt.id for c in comparisons]
     spread = float(np.concatenate([chosen, rejected]).std()) or 1.0
-    found = [_probe(score, probe, comparisons, chosen, spread, said, units) for probe in probes]
+    neutral = [edited(NEUTRAL, c, place, said) for place, c in enumerate(comparisons)]
+    control = _scores(score, neutral)
+    found = [
+        _probe(
+            score,
+            probe,
+            comparisons,
+            control if probe.controlled else chosen,
+            spread,
+            said,
+            units,
+        )
+        for probe in probes
+    ]
     found.append(_belief(score, comparisons, chosen - rejected, spread, said, units))
     found += _traits(comparisons, chosen, rejected, units)
     adjusted = holm([each.p for each in found])
@@ -152,14 +165,14 @@ def _probe(
     score: Score,
     probe: Probe,
     comparisons: Sequence[Comparison],
-    chosen: Floats,
+    against: Floats,
     spread: float,
     phrases: Mapping[str, tuple[str, ...]],
     units: Sequence[str],
 ) -> _Found:
     """Mean change of the score by the edit, in standard deviations of the score."""
     changed = [edited(probe, c, place, phrases) for place, c in enumerate(comparisons)]
-    effect = mean_estimate((_scores(score, changed) - chosen) / spread, units)
+    effect = mean_estimate((_scores(score, changed) - against) / spread, units)
     way = "more" if effect.value >= 0 else "less"
     sentence = (
         f"An answer that {probe.does} scores {abs(effect.value):.2f} standard deviations {way} "

@@ -78,6 +78,6 @@ def show_plan(recipe: Recipe, folder: Path, console: Console) -> None:
         read = list(dict.fromkeys(str(source) for source in sources_of(settings).values()))
         reads = f" reads {', '.join(read)}" if read else ""
         console.line(f"  {number}. {name} ({settings.kind}){reads}{state}")
-        if isinstance(settings, Gate):
-            for check in settings.checks.values():
-                console.line(f"       goes on if {condition(check)}")
+        for check in getattr(settings, "checks", {}).values():
+            then = "goes on" if isinstance(settings, Gate) else "promotes"
+            console.line(f"       {then} if {condition(check)}")

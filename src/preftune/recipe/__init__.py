@@ -48,6 +48,7 @@ from preftune.recipe.reward_objectives import (
     UncertaintyWeighted,
 )
 from preftune.recipe.rloo import RLOO
+from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -94,6 +95,7 @@ __all__ = [
     "DrGRPO",
     "Evaluate",
     "Gate",
+    "Gather",
     "Groups",
     "Guards",
     "KWise",
@@ -109,6 +111,7 @@ __all__ = [
     "Pretrain",
     "PretrainingMix",
     "Process",
+    "Promote",
     "RatingRegression",
     "Recipe",
     "Reinforce",

@@ -26,6 +26,7 @@ from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.rloo import RLOO
+from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
@@ -62,7 +63,9 @@ Stage = Annotated[
     | SPIN
     | Evaluate
     | CrossValidate
-    | Gate,
+    | Gate
+    | Gather
+    | Promote,
     Field(discriminator="kind"),
 ]
 

@@ -41,8 +41,10 @@ def gate_table(stage: StageView) -> Table | None:
     if not checks:
         return None
     passed = "passed" if stage.summary.get("passed") else "refused"
+    if "promoted" in stage.summary:
+        passed = "promoted" if stage.summary["promoted"] else "rolled back"
     return Table(
-        caption=f"Gate {stage.name}: {passed}",
+        caption=f"{stage.kind.capitalize()} {stage.name}: {passed}",
         head=("metric", "measured", "needed", "outcome", "evidence"),
         body=tuple(
             (

@@ -10,11 +10,13 @@ from preftune.pipeline.stages import (
     dataset,
     evaluate,
     gate,
+    gather,
     ilql,
     label,
     offline,
     on_policy,
     pretrain,
+    promote,
     rejection_sampling,
     reward_model,
     sft,
@@ -38,5 +40,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "evaluate": evaluate.run,
     "cross_validate": cross_validate.run,
     "gate": gate.run,
+    "gather": gather.run,
+    "promote": promote.run,
 }
 """What runs a stage of each kind."""

@@ -1,7 +1,7 @@
 """A gate: measured conditions, and a refusal that says which one failed and what to do."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from preftune.artifacts import write_json_atomic
@@ -10,7 +10,7 @@ from preftune.pipeline import gates
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.gates import Finding
 from preftune.recipe import Gate
-from preftune.recipe.gate import AgreementCheck, RewardCheck
+from preftune.recipe.gate import AgreementCheck, GateCheck, RewardCheck
 from preftune.records import GateRefused, VotedPair
 
 DECISION = "decision.json"
@@ -27,7 +27,7 @@ DECIDE: dict[str, Callable[..., Finding]] = {
 
 
 def run(context: StageContext[Gate]) -> StageOutcome:
-    findings = [_find(context, name) for name in context.settings.checks]
+    findings = findings_of(context, context.settings.checks)
     summary = {
         "passed": all(finding.passed for finding in findings),
         "checks": [finding.as_json() for finding in findings],
@@ -47,8 +47,12 @@ def run(context: StageContext[Gate]) -> StageOutcome:
     return StageOutcome({"decision": DECISION}, summary)
 
 
-def _find(context: StageContext[Gate], name: str) -> Finding:
-    check = context.settings.checks[name]
+def findings_of(context: StageContext[Any], checks: Mapping[str, GateCheck]) -> list[Finding]:
+    """Every check of a stage held against what its sources measured."""
+    return [_find(context, name, check) for name, check in checks.items()]
+
+
+def _find(context: StageContext[Any], name: str, check: GateCheck) -> Finding:
     if isinstance(check, AgreementCheck):
         evidence: Any = load(VotedPair, context.inputs[f"checks.{name}.labels"]).records
     elif isinstance(check, RewardCheck):
