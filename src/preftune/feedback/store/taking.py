@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from preftune.feedback.store import events, fencing, lessons, projects, queue
 from preftune.feedback.store.faults import Forbidden, Unknown
@@ -15,6 +15,7 @@ from preftune.feedback.store.schema import (
     PROJECT,
     SLOT,
 )
+from preftune.feedback.store.statements import Prepared
 
 MOST_HELD = 2
 """One item on the screen and one fetched ahead."""
@@ -45,82 +46,125 @@ _VERSION = (
     .correlate(PROJECT)
     .scalar_subquery()
 )
-_DESK = (
-    select(
-        PROJECT.c.state,
-        PROJECT.c.key,
-        PROJECT.c.lease_seconds,
-        PROJECT.c.gold_fraction,
-        PROJECT.c.training_items,
-        ANNOTATOR.c.active,
-        ANNOTATOR.c.role,
-        ANNOTATOR.c.name,
-        MEMBERSHIP.c.served,
-        MEMBERSHIP.c.precedence,
-        MEMBERSHIP.c.reached,
-        MEMBERSHIP.c.training_attempt,
-        MEMBERSHIP.c.trained_at,
-        _VERSION,
-    )
-    .select_from(
-        MEMBERSHIP.join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id).join(
-            ANNOTATOR, ANNOTATOR.c.id == MEMBERSHIP.c.annotator_id
+_DESK = Prepared(
+    
+        select(
+            PROJECT.c.state,
+            PROJECT.c.key,
+            PROJECT.c.lease_seconds,
+            PROJECT.c.gold_fraction,
+            PROJECT.c.training_items,
+            ANNOTATOR.c.active,
+            ANNOTATOR.c.role,
+            ANNOTATOR.c.name,
+            MEMBERSHIP.c.served,
+            MEMBERSHIP.c.precedence,
+            MEMBERSHIP.c.reached,
+            MEMBERSHIP.c.training_attempt,
+            MEMBERSHIP.c.trained_at,
+            _VERSION,
         )
-    )
-    .where(
-        MEMBERSHIP.c.project_id == queue.HERE,
-        MEMBERSHIP.c.annotator_id == queue.ME,
-    )
-    .with_for_update(of=MEMBERSHIP)
+        .select_from(
+            MEMBERSHIP.join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id).join(
+                ANNOTATOR, ANNOTATOR.c.id == MEMBERSHIP.c.annotator_id
+            )
+        )
+        .where(
+            MEMBERSHIP.c.project_id == queue.HERE,
+            MEMBERSHIP.c.annotator_id == queue.ME,
+        )
+        .with_for_update(of=MEMBERSHIP)
+    
 )
-_HELD = (
-    select(ASSIGNMENT.c.id, ASSIGNMENT.c.attempt, ASSIGNMENT.c.epoch, ASSIGNMENT.c.item_id)
-    .where(
-        ASSIGNMENT.c.annotator_id == queue.ME,
-        ASSIGNMENT.c.project_id == queue.HERE,
-        ASSIGNMENT.c.state == "leased",
-        ASSIGNMENT.c.lease_until > queue.NOW,
-    )
-    .order_by(ASSIGNMENT.c.taken_at, ASSIGNMENT.c.id)
+_HELD = Prepared(
+    
+        select(
+            ASSIGNMENT.c.id,
+            ASSIGNMENT.c.attempt,
+            ASSIGNMENT.c.epoch,
+            ASSIGNMENT.c.item_id,
+            ASSIGNMENT.c.slot,
+            ASSIGNMENT.c.guideline_version,
+        )
+        .where(
+            ASSIGNMENT.c.annotator_id == queue.ME,
+            ASSIGNMENT.c.project_id == queue.HERE,
+            ASSIGNMENT.c.state == "leased",
+            ASSIGNMENT.c.lease_until > queue.NOW,
+        )
+        .order_by(ASSIGNMENT.c.taken_at, ASSIGNMENT.c.id)
+    
 )
-_ADD = insert(ASSIGNMENT).returning(ASSIGNMENT.c.id)
-_AGAIN = (
-    update(ASSIGNMENT)
-    .where(ASSIGNMENT.c.id == bindparam("assignment"))
-    .values(
-        slot=bindparam("place"),
-        state="leased",
-        epoch=bindparam("next_epoch"),
-        lease_until=bindparam("until"),
-        guideline_version=bindparam("guideline"),
-        taken_at=bindparam("at"),
-    )
+_NEW = (
+    "project_id",
+    "item_id",
+    "annotator_id",
+    "slot",
+    "state",
+    "epoch",
+    "lease_until",
+    "guideline_version",
+    "attempt",
+    "taken_at",
 )
-_HOLD = (
-    update(SLOT)
-    .where(
-        SLOT.c.item_id == bindparam("item"),
-        SLOT.c.slot == bindparam("place"),
-        ~SLOT.c.done,
-        SLOT.c.lease_until <= bindparam("now"),
-    )
-    .values(holder=bindparam("assignment"), lease_until=bindparam("until"))
+_ADD = Prepared(insert(ASSIGNMENT).returning(ASSIGNMENT.c.id), _NEW)
+_AGAIN = Prepared(
+    
+        update(ASSIGNMENT)
+        .where(ASSIGNMENT.c.id == bindparam("assignment"))
+        .values(
+            slot=bindparam("place"),
+            state="leased",
+            epoch=bindparam("next_epoch"),
+            lease_until=bindparam("until"),
+            guideline_version=bindparam("guideline"),
+            taken_at=bindparam("at"),
+        )
+    
 )
-_SERVED = (
-    update(MEMBERSHIP)
-    .where(
-        MEMBERSHIP.c.project_id == bindparam("here"), MEMBERSHIP.c.annotator_id == bindparam("me")
-    )
-    .values(
-        served=MEMBERSHIP.c.served + 1,
-        precedence=bindparam("at_precedence"),
-        reached=bindparam("at_item"),
-    )
+_HOLD = Prepared(
+    
+        update(SLOT)
+        .where(
+            SLOT.c.item_id == bindparam("item"),
+            SLOT.c.slot == bindparam("place"),
+            ~SLOT.c.done,
+            SLOT.c.lease_until <= bindparam("now"),
+        )
+        .values(holder=bindparam("assignment"), lease_until=bindparam("until"))
+    
+)
+_SERVED = Prepared(
+    
+        update(MEMBERSHIP)
+        .where(
+            MEMBERSHIP.c.project_id == bindparam("here"),
+            MEMBERSHIP.c.annotator_id == bindparam("me"),
+        )
+        .values(
+            served=MEMBERSHIP.c.served + 1,
+            precedence=bindparam("at_precedence"),
+            reached=bindparam("at_item"),
+        )
+    
 )
 
 
-def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> int | Nothing:
-    """Leases an item inside a write transaction; the assignment's id, or why there is none.
+class Taken(NamedTuple):
+    """A leased assignment. ``fresh``: it did not exist before, so there is no draft."""
+
+    id: int
+    item_id: int
+    slot: int | None
+    epoch: int
+    lease_until: float
+    guideline: int
+    key: str
+    fresh: bool
+
+
+def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> Taken | Nothing:
+    """Leases an item inside a write transaction, or says why there is none.
 
     ``known``: project_id, annotator_id, now.
     """
@@ -128,7 +172,7 @@ def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> 
 
 
 def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
-    row = connection.execute(_DESK, known).first()
+    row = _DESK.first(connection, known)
     if row is None:
         projects.project_in(connection, known["project_id"])
         person = select(ANNOTATOR.c.id).where(ANNOTATOR.c.id == known["annotator_id"])
@@ -136,7 +180,7 @@ def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
             raise Unknown(f"There is no annotator with the id {known['annotator_id']}.")
         joined = {"project_id": known["project_id"], "annotator_id": known["annotator_id"]}
         connection.execute(insert(MEMBERSHIP).values(**joined))
-        row = connection.execute(_DESK, known).one()
+        row = _DESK.first(connection, known)
     desk = Desk(*row)
     if not desk.active:
         raise Forbidden("This account has been removed.")
@@ -147,15 +191,16 @@ def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
 
 def _take(
     connection: Connection, desk: Desk, known: dict[str, Any], purpose: Purpose
-) -> int | Nothing:
+) -> Taken | Nothing:
     if desk.state == "paused":
         return Nothing("paused")
-    held = _held(connection, known, training=purpose == "training")
+    lesson = purpose == "training"
+    held = [row for row in _HELD.all(connection, known) if bool(row[1]) == lesson]
     if held and (purpose != "prefetch" or len(held) >= MOST_HELD):
         one = held[-1] if purpose == "prefetch" else held[0]
-        renew(connection, one.id, one.item_id, known["now"] + desk.lease_seconds)
-        return int(one.id)
-    lesson = purpose == "training"
+        until = known["now"] + desk.lease_seconds
+        renew(connection, one[0], one[3], until)
+        return Taken(one[0], one[3], one[4], one[2], until, one[5], desk.key, fresh=False)
     if lesson:
         place = _lesson(connection, desk, known)
     elif desk.training_items and desk.trained_at is None and lessons.any_here(connection, known):
@@ -167,32 +212,31 @@ def _take(
     return _lease(connection, desk, known, place, desk.training_attempt if lesson else 0)
 
 
-def _held(connection: Connection, known: dict[str, Any], *, training: bool) -> list[Row[Any]]:
-    live = connection.execute(_HELD, known).all()
-    return [row for row in live if bool(row.attempt) == training]
-
-
-_LIVE_ON = (
-    update(ASSIGNMENT)
-    .where(ASSIGNMENT.c.id == bindparam("assignment"))
-    .values(lease_until=bindparam("until"))
+_LIVE_ON = Prepared(
+    
+        update(ASSIGNMENT)
+        .where(ASSIGNMENT.c.id == bindparam("assignment"))
+        .values(lease_until=bindparam("until"))
+    
 )
-_HELD_ON = (
-    update(SLOT)
-    .where(
-        SLOT.c.item_id == bindparam("item"),
-        SLOT.c.holder == bindparam("assignment"),
-        ~SLOT.c.done,
-    )
-    .values(lease_until=bindparam("until"))
+_HELD_ON = Prepared(
+    
+        update(SLOT)
+        .where(
+            SLOT.c.item_id == bindparam("item"),
+            SLOT.c.holder == bindparam("assignment"),
+            ~SLOT.c.done,
+        )
+        .values(lease_until=bindparam("until"))
+    
 )
 
 
 def renew(connection: Connection, assignment_id: int, item_id: int, until: float) -> None:
     """Lets an assignment and the place it holds live until a time."""
-    connection.execute(_LIVE_ON, {"assignment": assignment_id, "until": until})
+    _LIVE_ON.change(connection, {"assignment": assignment_id, "until": until})
     held = {"assignment": assignment_id, "item": item_id, "until": until}
-    connection.execute(_HELD_ON, held)
+    _HELD_ON.change(connection, held)
 
 
 def _lesson(connection: Connection, desk: Desk, known: dict[str, Any]) -> queue.Place | Nothing:
@@ -218,7 +262,7 @@ def _work(connection: Connection, desk: Desk, known: dict[str, Any]) -> queue.Pl
 
 def _lease(
     connection: Connection, desk: Desk, known: dict[str, Any], place: queue.Place, attempt: int
-) -> int:
+) -> Taken:
     now, epoch = known["now"], place.epoch + 1
     until = now + desk.lease_seconds
     if place.assignment_id is None:
@@ -234,20 +278,20 @@ def _lease(
             "attempt": attempt,
             "taken_at": now,
         }
-        assignment_id = connection.execute(_ADD, row).scalar_one()
+        assignment_id = int(_ADD.first(connection, row)[0])
     else:
         assignment_id = place.assignment_id
         again = {"assignment": assignment_id, "place": place.slot, "next_epoch": epoch}
         again |= {"until": until, "guideline": desk.guideline, "at": now}
-        connection.execute(_AGAIN, again)
+        _AGAIN.change(connection, again)
     if place.slot is not None:
         hold = {"item": place.item_id, "place": place.slot, "now": now}
         hold |= {"assignment": assignment_id, "until": until}
-        if connection.execute(_HOLD, hold).rowcount != 1:
+        if _HOLD.change(connection, hold) != 1:
             raise AssertionError("a place was taken inside the transaction that locked it")
     at = (place.precedence, place.item_id) if place.slot else (desk.precedence, desk.reached)
-    connection.execute(
-        _SERVED,
+    _SERVED.change(
+        connection,
         {
             "here": known["project_id"],
             "me": known["annotator_id"],
@@ -263,4 +307,6 @@ def _lease(
         project_id=known["project_id"],
         at=now,
     )
-    return int(assignment_id)
+    fresh = place.assignment_id is None
+    guideline = desk.guideline
+    return Taken(assignment_id, place.item_id, place.slot, epoch, until, guideline, desk.key, fresh)
