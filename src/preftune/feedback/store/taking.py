@@ -47,53 +47,49 @@ _VERSION = (
     .scalar_subquery()
 )
 _DESK = Prepared(
-    
-        select(
-            PROJECT.c.state,
-            PROJECT.c.key,
-            PROJECT.c.lease_seconds,
-            PROJECT.c.gold_fraction,
-            PROJECT.c.training_items,
-            ANNOTATOR.c.active,
-            ANNOTATOR.c.role,
-            ANNOTATOR.c.name,
-            MEMBERSHIP.c.served,
-            MEMBERSHIP.c.precedence,
-            MEMBERSHIP.c.reached,
-            MEMBERSHIP.c.training_attempt,
-            MEMBERSHIP.c.trained_at,
-            _VERSION,
+    select(
+        PROJECT.c.state,
+        PROJECT.c.key,
+        PROJECT.c.lease_seconds,
+        PROJECT.c.gold_fraction,
+        PROJECT.c.training_items,
+        ANNOTATOR.c.active,
+        ANNOTATOR.c.role,
+        ANNOTATOR.c.name,
+        MEMBERSHIP.c.served,
+        MEMBERSHIP.c.precedence,
+        MEMBERSHIP.c.reached,
+        MEMBERSHIP.c.training_attempt,
+        MEMBERSHIP.c.trained_at,
+        _VERSION,
+    )
+    .select_from(
+        MEMBERSHIP.join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id).join(
+            ANNOTATOR, ANNOTATOR.c.id == MEMBERSHIP.c.annotator_id
         )
-        .select_from(
-            MEMBERSHIP.join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id).join(
-                ANNOTATOR, ANNOTATOR.c.id == MEMBERSHIP.c.annotator_id
-            )
-        )
-        .where(
-            MEMBERSHIP.c.project_id == queue.HERE,
-            MEMBERSHIP.c.annotator_id == queue.ME,
-        )
-        .with_for_update(of=MEMBERSHIP)
-    
+    )
+    .where(
+        MEMBERSHIP.c.project_id == queue.HERE,
+        MEMBERSHIP.c.annotator_id == queue.ME,
+    )
+    .with_for_update(of=MEMBERSHIP)
 )
 _HELD = Prepared(
-    
-        select(
-            ASSIGNMENT.c.id,
-            ASSIGNMENT.c.attempt,
-            ASSIGNMENT.c.epoch,
-            ASSIGNMENT.c.item_id,
-            ASSIGNMENT.c.slot,
-            ASSIGNMENT.c.guideline_version,
-        )
-        .where(
-            ASSIGNMENT.c.annotator_id == queue.ME,
-            ASSIGNMENT.c.project_id == queue.HERE,
-            ASSIGNMENT.c.state == "leased",
-            ASSIGNMENT.c.lease_until > queue.NOW,
-        )
-        .order_by(ASSIGNMENT.c.taken_at, ASSIGNMENT.c.id)
-    
+    select(
+        ASSIGNMENT.c.id,
+        ASSIGNMENT.c.attempt,
+        ASSIGNMENT.c.epoch,
+        ASSIGNMENT.c.item_id,
+        ASSIGNMENT.c.slot,
+        ASSIGNMENT.c.guideline_version,
+    )
+    .where(
+        ASSIGNMENT.c.annotator_id == queue.ME,
+        ASSIGNMENT.c.project_id == queue.HERE,
+        ASSIGNMENT.c.state == "leased",
+        ASSIGNMENT.c.lease_until > queue.NOW,
+    )
+    .order_by(ASSIGNMENT.c.taken_at, ASSIGNMENT.c.id)
 )
 _NEW = (
     "project_id",
@@ -109,44 +105,38 @@ _NEW = (
 )
 _ADD = Prepared(insert(ASSIGNMENT).returning(ASSIGNMENT.c.id), _NEW)
 _AGAIN = Prepared(
-    
-        update(ASSIGNMENT)
-        .where(ASSIGNMENT.c.id == bindparam("assignment"))
-        .values(
-            slot=bindparam("place"),
-            state="leased",
-            epoch=bindparam("next_epoch"),
-            lease_until=bindparam("until"),
-            guideline_version=bindparam("guideline"),
-            taken_at=bindparam("at"),
-        )
-    
+    update(ASSIGNMENT)
+    .where(ASSIGNMENT.c.id == bindparam("assignment"))
+    .values(
+        slot=bindparam("place"),
+        state="leased",
+        epoch=bindparam("next_epoch"),
+        lease_until=bindparam("until"),
+        guideline_version=bindparam("guideline"),
+        taken_at=bindparam("at"),
+    )
 )
 _HOLD = Prepared(
-    
-        update(SLOT)
-        .where(
-            SLOT.c.item_id == bindparam("item"),
-            SLOT.c.slot == bindparam("place"),
-            ~SLOT.c.done,
-            SLOT.c.lease_until <= bindparam("now"),
-        )
-        .values(holder=bindparam("assignment"), lease_until=bindparam("until"))
-    
+    update(SLOT)
+    .where(
+        SLOT.c.item_id == bindparam("item"),
+        SLOT.c.slot == bindparam("place"),
+        ~SLOT.c.done,
+        SLOT.c.lease_until <= bindparam("now"),
+    )
+    .values(holder=bindparam("assignment"), lease_until=bindparam("until"))
 )
 _SERVED = Prepared(
-    
-        update(MEMBERSHIP)
-        .where(
-            MEMBERSHIP.c.project_id == bindparam("here"),
-            MEMBERSHIP.c.annotator_id == bindparam("me"),
-        )
-        .values(
-            served=MEMBERSHIP.c.served + 1,
-            precedence=bindparam("at_precedence"),
-            reached=bindparam("at_item"),
-        )
-    
+    update(MEMBERSHIP)
+    .where(
+        MEMBERSHIP.c.project_id == bindparam("here"),
+        MEMBERSHIP.c.annotator_id == bindparam("me"),
+    )
+    .values(
+        served=MEMBERSHIP.c.served + 1,
+        precedence=bindparam("at_precedence"),
+        reached=bindparam("at_item"),
+    )
 )
 
 
@@ -213,22 +203,18 @@ def _take(
 
 
 _LIVE_ON = Prepared(
-    
-        update(ASSIGNMENT)
-        .where(ASSIGNMENT.c.id == bindparam("assignment"))
-        .values(lease_until=bindparam("until"))
-    
+    update(ASSIGNMENT)
+    .where(ASSIGNMENT.c.id == bindparam("assignment"))
+    .values(lease_until=bindparam("until"))
 )
 _HELD_ON = Prepared(
-    
-        update(SLOT)
-        .where(
-            SLOT.c.item_id == bindparam("item"),
-            SLOT.c.holder == bindparam("assignment"),
-            ~SLOT.c.done,
-        )
-        .values(lease_until=bindparam("until"))
-    
+    update(SLOT)
+    .where(
+        SLOT.c.item_id == bindparam("item"),
+        SLOT.c.holder == bindparam("assignment"),
+        ~SLOT.c.done,
+    )
+    .values(lease_until=bindparam("until"))
 )
 
 
