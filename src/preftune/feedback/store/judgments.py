@@ -35,6 +35,8 @@ _LOCKED = Prepared(
         ASSIGNMENT.c.attempt,
         ANNOTATOR.c.origin,
         ANNOTATOR.c.active,
+        ANNOTATOR.c.version,
+        ANNOTATOR.c.group_name,
     )
     .join(ANNOTATOR, ANNOTATOR.c.id == ASSIGNMENT.c.annotator_id)
     .where(ASSIGNMENT.c.id == bindparam("assignment"))
@@ -91,6 +93,8 @@ class Lease(NamedTuple):
     attempt: int
     origin: str
     active: bool
+    version: str
+    group: str
 
 
 def submit(store: Store, submission: Submission, *, now: float | None = None) -> Receipt:
@@ -186,6 +190,8 @@ def _store(connection: Connection, lease: Lease, row: dict[str, Any], now: float
         "annotator_id": lease.annotator_id,
         "assignment_id": lease.id,
         "origin": lease.origin,
+        "labeler_version": lease.version,
+        "group_name": lease.group,
         "created_at": now,
     }
     seq = events.append(
@@ -266,7 +272,6 @@ def rows_of(*conditions: Any) -> Select[Any]:
             ITEM.c.name.label("item_name"),
             ITEM.c.purpose,
             ANNOTATOR.c.name.label("annotator"),
-            ANNOTATOR.c.group_name,
         )
         .join(ITEM, ITEM.c.id == JUDGMENT.c.item_id)
         .join(ANNOTATOR, ANNOTATOR.c.id == JUDGMENT.c.annotator_id)
@@ -288,6 +293,7 @@ def read(rows: Iterable[RowMapping]) -> list[Judgment]:
             annotator=row["annotator"],
             group=row["group_name"],
             origin=row["origin"],
+            version=row["labeler_version"],
             status=row["status"],
             answer=json.loads(row["answer"]),
             presentation=json.loads(row["presentation"]),
