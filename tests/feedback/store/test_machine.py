@@ -36,11 +36,11 @@ def on_postgresql(socket: Path) -> object:
 
 
 def test_promises_hold_on_sqlite(tmp_path: Path) -> None:
-    run(on_sqlite(tmp_path), examples=12, steps=30)
+    run(on_sqlite(tmp_path), examples=6, steps=25)
 
 
 def test_promises_hold_on_postgresql(socket: Path) -> None:
-    run(on_postgresql(socket), examples=8, steps=30)
+    run(on_postgresql(socket), examples=4, steps=25)
 
 
 @pytest.mark.proof
