@@ -18,6 +18,7 @@ from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
+from preftune.cli.label import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -71,6 +72,7 @@ for _verb, _examples in VERBS:
     app.command(name=_name, epilog=examples(*_examples))(_verb)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(label, name="label")
 
 
 def _show_version(wanted: bool) -> None:
