@@ -131,7 +131,7 @@ def learn(
     finished = False
 
     with journal.progress(recipe.kind, total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step = at + 1
             drawn = batch_indices(len(train), recipe.batch_size, at, seed)

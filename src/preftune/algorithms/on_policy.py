@@ -140,7 +140,7 @@ class Turns:
         if self.done == 0 and recipe.evaluation is not None:
             self.journal.record(0, self.evaluate(0))
         with self.journal.progress(recipe.kind, recipe.iterations) as bar:
-            bar.advance(self.done)
+            bar.resume(self.done)
             while self.done < recipe.iterations and self.ended_by == "iterations":
                 self.inputs.publish(f"iteration-{self.done}")
                 first_step = self.done * recipe.epochs * recipe.minibatches

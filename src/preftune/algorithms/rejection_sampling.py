@@ -80,7 +80,7 @@ def rejection_sampling(
         journal.record(0, evaluate(0))
 
     with journal.progress("rejection sampling", recipe.rounds) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for number in range(done + 1, recipe.rounds + 1):
             inputs.publish(f"round-{number - 1}")
             completions = sample(recipe, inputs, generate, number)

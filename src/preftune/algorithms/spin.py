@@ -66,7 +66,7 @@ def spin(recipe: SPIN, inputs: SPINInputs, generate: Generate, journal: Journal)
     part: ReferencedPairs | None = None
 
     with journal.progress("spin", total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step, turn = at + 1, at // per_round + 1
             if at % per_round == 0:

@@ -78,9 +78,14 @@ def scores_of_rows(
 ) -> torch.Tensor:
     """The score of each row, [B], in the rows' order; a prompt that rows share is read once.
 
+    So is a row that comes several times, as an answer does that was compared with several others.
     A model that scores steps reads every row alone: it needs more of it than the last token.
     At most ``max_tokens`` padded tokens go through the network at once (one group at least).
     """
+    distinct = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+    if len(distinct) < len(rows):
+        read = scores_of_rows(model, list(distinct), pad_id, max_tokens, dropout)
+        return read[torch.tensor([distinct[row] for row in rows], device=read.device)]
     groups = [[index] for index in range(len(rows))]
     if steps_of(model.config) is None:
         groups = _groups(rows, min(LONGEST, max_tokens))
