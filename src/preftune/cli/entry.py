@@ -14,6 +14,7 @@ from typer.main import get_command
 import preftune
 from preftune.cli.chat import chat
 from preftune.cli.check import check
+from preftune.cli.compare import compare
 from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
@@ -51,6 +52,13 @@ VERBS = (
     ),
     (check, ("preftune check recipe.toml", "preftune check world/quickstart --set seed=3")),
     (report, ("preftune report runs/first",)),
+    (
+        compare,
+        (
+            "preftune compare runs/ppo runs/dpo --out compare.html",
+            "preftune compare runs/seed-0 runs/seed-1 runs/seed-2 --markdown table.md",
+        ),
+    ),
     (lineage, ("preftune lineage runs/first", "preftune lineage runs/first/stages/03-ppo/model")),
     (
         chat,
