@@ -1,5 +1,6 @@
 """A halt inside the loop: which weights are left, after how many iterations, and after a stop."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 import torch
 
 from preftune.algorithms.guarding import sampler_gap
-from preftune.records import Completion, Prompt, StopReason
+from preftune.records import Axes, Completion, Prompt, StopReason
 from preftune.training import weights_of
-from tests.algorithms.made import make_run, ppo_recipe, run_story, same_weights
+from tests.algorithms.made import Favourite, make_run, ppo_recipe, run_story, same_weights
 
 DRIFT: dict[str, Any] = {
     "start": 1,
@@ -79,3 +80,25 @@ def test_the_gap_between_sampler_and_trainer() -> None:
     assert gap == pytest.approx({f"{name}/mean": 1.5 / 5, f"{name}/max": 1.0})
     silent = Completion(Prompt("?"), "", StopReason.EOS, "v", (1,), (5, 6), ())
     assert sampler_gap([silent], table) == {}
+
+
+class Unsure(Favourite):
+    """An ensemble that disagrees more each time it is asked: .1, .2, .3 …"""
+
+    asked = 0
+
+    def __call__(self, completions: Sequence[Completion]) -> list[Axes | None]:
+        self.asked += 1
+        scored = super().__call__(completions)
+        return [{**axes, "disagreement": 0.1 * self.asked} for axes in scored if axes is not None]
+
+
+def test_an_ensemble_that_stops_agreeing_is_halted(tmp_path: Path) -> None:
+    """Twice the first is allowed, three times warns, five times is past four and halts."""
+    guards = {"start": 1, "window": 1, "kl": {"action": "off"}}
+    recipe = ppo_recipe(iterations=8, checkpoint_every=1, guards=guards)
+    run = run_story(tmp_path, recipe, score=Unsure())
+    assert [row["guards/uncertainty"] for row in run.rows] == [0.0, 0.0, 1.0, 1.0, 2.0]
+    assert run.result is not None and run.result.halt is not None
+    assert (run.result.halt.verdict.guard, run.result.halt.kept) == ("uncertainty", 2)
+    assert same_weights(weights_of(run.inputs.policy), run.published[2])

@@ -32,10 +32,13 @@ SUMMARY: dict[str, Any] = {
         {"policy": "ppo", "against": "base", "win_rate": estimate(0.8, 0.75, 0.85)},
     ],
     "policies": {
-        "ppo": {"distinct_2": 0.09, "words": estimate(12, 11, 13)},
+        "ppo": {
+            "distinct_2": 0.09,
+            "words": estimate(12, 11, 13),
+            "alignment_tax": estimate(0.07, 0.05, 0.12),
+        },
         "sft": {"distinct_2": 0.2},
     },
-    "alignment_tax": {"ppo": {"above_reference": estimate(0.07, 0.05, 0.12)}},
 }
 
 

@@ -9,9 +9,8 @@ from transformers import PreTrainedModel
 
 from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
 from preftune.algorithms.kl_control import adapted
-from preftune.algorithms.scoring import penalised_scores, present
+from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
-from preftune.maths.kl import k1
 from preftune.maths.masked import masked_sum
 from preftune.maths.ratios import ratio_statistics
 from preftune.models import (
@@ -25,9 +24,7 @@ from preftune.models import (
 )
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
-from preftune.records import Axes, Completion, Generate, Prompt, Sampling, Score, StopReason
-from preftune.rewards import part_metrics
-from preftune.stats import repetition, stock_phrase
+from preftune.records import Completion, Generate, Prompt, Sampling, Score, StopReason
 from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
 Evaluate = Callable[[int], Mapping[str, float]]
@@ -61,60 +58,15 @@ class OnPolicyInputs:
 class OnPolicyResult(NamedTuple):
     """Iterations done, the last KL to the reference in nats a response, and why it ended.
 
-    After a guard's ``halt`` the first two are those of the checkpoint that was kept.
+    ``generated_tokens`` are all that were sampled to learn from, thrown away or not. After a
+    guard's ``halt`` the first two are those of the checkpoint that was kept.
     """
 
     iterations: int
     kl: float
     ended_by: str
+    generated_tokens: int
     halt: Halt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredRollout:
-    """Responses with scores. T is the longest response; masked entries are 0.
-
-    ``raw_scores_B`` is what the judge gave, ``scores_B`` what is left after the recipe's rules;
-    ``axes`` has the parts a score was added up from, where there are several.
-    """
-
-    rows: tuple[Row, ...]
-    texts: tuple[str, ...]
-    axes: tuple[Axes, ...]
-    ended_B: torch.Tensor
-    raw_scores_B: torch.Tensor
-    scores_B: torch.Tensor
-    action_mask_BT: torch.Tensor
-    logprobs_BT: torch.Tensor
-    reference_logprobs_BT: torch.Tensor
-    sampler_gap: Mapping[str, float]
-
-    @property
-    def kl_BT(self) -> torch.Tensor:
-        return k1(logprobs_BT=self.logprobs_BT, reference_logprobs_BT=self.reference_logprobs_BT)
-
-    @property
-    def kl(self) -> float:
-        """Mean over responses of the KL to the reference summed over tokens, in nats."""
-        return float(masked_sum(values_BT=self.kl_BT, mask_BT=self.action_mask_BT)) / len(self.rows)
-
-    def metrics(self) -> dict[str, float]:
-        lengths = self.action_mask_BT.sum(-1).float()
-        logprob = masked_sum(values_BT=self.logprobs_BT, mask_BT=self.action_mask_BT)
-        return {
-            "objective/kl": self.kl,
-            "objective/scores": float(self.scores_B.mean()),
-            "objective/entropy": -float(logprob) / len(self.rows),
-            "proxy/score": float(self.raw_scores_B.mean()),
-            "proxy/score_std": float(self.raw_scores_B.std(correction=0)),
-            "completions/mean_length": float(lengths.mean()),
-            "completions/eos_rate": float(self.ended_B.float().mean()),
-            "completions/repetition": repetition(self.texts),
-            "completions/stock_phrase": stock_phrase(self.texts)[1],
-            "val/num_eos_tokens": float(self.ended_B.sum()),
-            **self.sampler_gap,
-            **part_metrics(self.axes),
-        }
 
 
 class Turn(NamedTuple):
@@ -147,6 +99,7 @@ class Turns:
             network.eval()  # no dropout: the first pass over fresh rollouts must give ratio 1
         self.done, self.state, self.tensors = journal.resume(training)
         self.kl = float(self.state.get("kl", 0.0))
+        self.generated_tokens = int(self.state.get("generated_tokens", 0))
         self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
         self.ended_by = "iterations"
         self.halt: Halt | None = None
@@ -154,29 +107,40 @@ class Turns:
 
     @property
     def result(self) -> OnPolicyResult:
-        return OnPolicyResult(self.done, self.kl, self.ended_by, self.halt)
+        return OnPolicyResult(self.done, self.kl, self.ended_by, self.generated_tokens, self.halt)
 
     def __iter__(self) -> Iterator[Turn]:
         recipe = self.recipe
         if self.done == 0 and recipe.evaluation is not None:
             self.journal.record(0, self.evaluate(0))
         with self.journal.progress(recipe.kind, recipe.iterations) as bar:
-            bar.advance(self.done)
+            bar.resume(self.done)
             while self.done < recipe.iterations and self.ended_by == "iterations":
                 self.inputs.publish(f"iteration-{self.done}")
                 first_step = self.done * recipe.epochs * recipe.minibatches
                 yield Turn(self.done + 1, first_step, self.kl_coefficient)
                 bar.advance(1, self._says)
 
-    def close(self, turn: Turn, scored: ScoredRollout, metrics: Mapping[str, float]) -> None:
-        """Writes the iteration down, moves the KL coefficient, and saves when it is time."""
+    def close(
+        self,
+        turn: Turn,
+        scored: ScoredRollout,
+        metrics: Mapping[str, float],
+        thrown_away: int = 0,
+    ) -> None:
+        """Writes the iteration down, moves the KL coefficient, and saves when it is time.
+
+        ``thrown_away`` are tokens that were sampled for it and are not in ``scored``.
+        """
         recipe, stop = self.recipe, self.recipe.reference_kl_stop
+        self.generated_tokens += int(scored.action_mask_BT.sum()) + thrown_away
         self.done, self.kl = turn.number, scored.kl
         too_far = stop is not None and self.kl > stop.limit
         ends = too_far and stop is not None and stop.action == "end"
         row = scored.metrics() | dict(metrics)
         row["objective/kl_coef"] = turn.kl_coefficient
         row["episode"] = turn.number * recipe.rollouts
+        row["completions/generated_tokens"] = self.generated_tokens
         row["stop/reference_kl"] = float(too_far)
         if recipe.evaluation is not None:
             last = ends or turn.number == recipe.iterations
@@ -197,7 +161,11 @@ class Turns:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
-        self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        self.state |= {
+            "kl_coefficient": self.kl_coefficient,
+            "kl": self.kl,
+            "generated_tokens": self.generated_tokens,
+        }
         self.guarding.checkpoint(turn.number, verdicts, self.state, self.tensors)
 
     def _halt(self, turn: Turn, verdict: Verdict) -> None:

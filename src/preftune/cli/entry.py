@@ -15,10 +15,12 @@ import preftune
 from preftune.cli import audits  # noqa: F401  (its verbs join those of evaluate)
 from preftune.cli.chat import chat
 from preftune.cli.check import check
+from preftune.cli.compare import compare
 from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
+from preftune.cli.label import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -51,6 +53,13 @@ VERBS = (
     ),
     (check, ("preftune check recipe.toml", "preftune check world/quickstart --set seed=3")),
     (report, ("preftune report runs/first",)),
+    (
+        compare,
+        (
+            "preftune compare runs/ppo runs/dpo --out compare.html",
+            "preftune compare runs/seed-0 runs/seed-1 runs/seed-2 --markdown table.md",
+        ),
+    ),
     (lineage, ("preftune lineage runs/first", "preftune lineage runs/first/stages/03-ppo/model")),
     (
         chat,
@@ -72,6 +81,7 @@ for _verb, _examples in VERBS:
     app.command(name=_name, epilog=examples(*_examples))(_verb)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(label, name="label")
 
 
 def _show_version(wanted: bool) -> None:

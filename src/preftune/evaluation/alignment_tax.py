@@ -18,6 +18,7 @@ def text_nats(
     policy: PreTrainedModel, rows: Sequence[Row], *, pad_id: int, micro_batch_tokens: int = 8192
 ) -> list[float]:
     """−log π of each row's response given its prompt, in nats, at temperature 1."""
+    policy.eval()
     found = [0.0] * len(rows)
     for indices in micro_batches([len(row) for row in rows], micro_batch_tokens):
         batch = collate([rows[i] for i in indices], pad_id, policy.device)

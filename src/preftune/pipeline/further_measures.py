@@ -37,6 +37,9 @@ def further_measures(context: StageContext[Evaluate], written: Written) -> dict[
         for name, completions in written.items():
             embeddings = response_embeddings(reader, completions, pad_id=pad_id)
             found[name]["embedding_spread"] = mean_cosine_distance(embeddings)
+    if settings.documents is not None:
+        for name, told in _alignment_tax(context).items():
+            found[name] |= told
     return found
 
 
@@ -51,14 +54,15 @@ def reference_of(prompt: Prompt, column: str) -> str:
     return text
 
 
-def alignment_tax(context: StageContext[Evaluate]) -> dict[str, Any]:
-    """Each policy's loss on the held-out text, and how much it is above the reference policy's.
+def _alignment_tax(context: StageContext[Evaluate]) -> dict[str, dict[str, Any]]:
+    """Each policy's own, unguided loss on the held-out documents, and how much it is above the
+    reference policy's.
 
-    The tokens are those of each policy's own tokenizer; ``above_reference`` is None where those
+    The tokens are those of each policy's own tokenizer; ``alignment_tax`` is None where those
     differ from the reference's.
     """
     settings = context.settings
-    texts = read_texts([context.inputs["text"]])[: settings.text_limit]
+    texts = read_texts([context.inputs["documents"]])[: settings.documents_limit]
     nats: dict[str, list[float]] = {}
     tokens: dict[str, list[int]] = {}
     for name in settings.policies:
@@ -77,9 +81,9 @@ def _tax(
     nats: Mapping[str, Sequence[float]],
     tokens: Mapping[str, Sequence[int]],
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"loss": nats_a_token(nats[name], tokens[name]).as_json()}
-    told["above_reference"] = None
+    told: dict[str, Any] = {"document_loss": nats_a_token(nats[name], tokens[name]).as_json()}
+    told["alignment_tax"] = None
     if reference in nats and tokens[reference] == tokens[name]:
         above = np.subtract(nats[name], nats[reference])
-        told["above_reference"] = nats_a_token(above, tokens[name]).as_json()
+        told["alignment_tax"] = nats_a_token(above, tokens[name]).as_json()
     return told

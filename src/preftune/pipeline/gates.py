@@ -175,7 +175,7 @@ def reward(name: str, check: RewardCheck, samples: Sequence[Row]) -> Finding:
 
 def alignment_tax(name: str, check: AlignmentTaxCheck, summary: Row) -> Finding:
     """The rise of a policy's loss on held-out text over the reference policy's."""
-    found = _at(summary, f"alignment_tax.{check.policy}.above_reference")
+    found = _at(summary, f"policies.{check.policy}.alignment_tax")
     return _finding(
         name,
         check,

@@ -34,14 +34,14 @@ class Evaluate(Section):
     """Whose samples."""
     best_of_prompts: int = Field(default=150, ge=1)
     """Prompts for best-of-n (it samples n times as much)."""
+    documents: Source | None = None
+    """Held-out text that the base model would have been trained on, for the alignment tax."""
+    documents_limit: int = Field(default=400, ge=1)
+    """Use this many documents at most."""
     reference: str = "sft"
     """The policy KL is measured to."""
     sampling: SamplingSettings = SamplingSettings()
     """How responses are drawn."""
-    text: Source | None = None
-    """Held-out text, for the alignment tax: each policy's loss on it, before and after tuning."""
-    text_limit: int = Field(default=1_000, ge=2)
-    """Documents of it at most."""
     references: str | None = None
     """Column of the prompts with a reference answer, for ROUGE and BLEU (``preftune[metrics]``)."""
     variety: tuple[Literal["self_bleu", "embedding_spread"], ...] = ()

@@ -82,7 +82,7 @@ class AlignmentTaxCheck(Check):
 
     kind: Literal["alignment_tax"] = "alignment_tax"
     of: Source
-    """``stage:NAME/summary`` of an ``evaluate`` stage that has ``text``."""
+    """``stage:NAME/summary`` of an ``evaluate`` stage that has ``documents``."""
     policy: str
     """Which policy."""
     at_most: float = Field(default=0.1, ge=0)

@@ -29,7 +29,7 @@ from preftune.pipeline.engines import (
     open_reward_model,
     sampling_of,
 )
-from preftune.pipeline.further_measures import alignment_tax, further_measures
+from preftune.pipeline.further_measures import further_measures
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
 from preftune.rollouts import NativeEngine
@@ -53,8 +53,6 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
             for name, texts in written.items()
         }
         summary["win_rates"] = [_win_rate(context, written, pair) for pair in settings.win_rates]
-        if settings.text is not None:
-            summary["alignment_tax"] = alignment_tax(context)
         if settings.comparisons is not None:
             summary |= _reward_summary(context)
         bar.advance()
