@@ -237,6 +237,28 @@ def test_averaged_weights_are_the_mean_of_members_with_one_head(train: Train) ->
     assert summary_of(done)["best_eval_accuracy"] is not None
 
 
+def test_members_may_differ_in_learning_rate_and_dropout(train: Train) -> None:
+    """One that hardly learns stays where all of them start, the others move away from it."""
+    done = train(
+        PAIRS,
+        {},
+        members=3,
+        average_weights=True,
+        member_learning_rates=[1e-12, 3e-3, 1e-3],
+        member_dropouts=[0.2],
+        epochs=1,
+    )
+    stage = Path(done.json["stages"][0]["folder"])
+    load = AutoModelForSequenceClassification.from_pretrained
+    still, fast, slow = (
+        weights_of(load(str(stage / "members" / f"member-{m}" / "model")))["score.weight"]
+        for m in range(3)
+    )
+    assert 0 < float((slow - still).abs().max()) < float((fast - still).abs().max())
+    told = [(m["learning_rate"], m["dropout"]) for m in summary_of(done)["members"]]
+    assert told == [(1e-12, 0.2), (3e-3, 0.2), (1e-3, 0.2)]
+
+
 def test_a_bootstrap_draws_whole_prompts() -> None:
     pairs = [pair for pair in planted(10, seed=1) for _ in range(2)]
     named = [type(p)(p.chosen, p.rejected, prompt=f"p{k // 2}") for k, p in enumerate(pairs)]

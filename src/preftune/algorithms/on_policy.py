@@ -122,11 +122,7 @@ class Turns:
                 bar.advance(1, self._says)
 
     def close(
-        self,
-        turn: Turn,
-        scored: ScoredRollout,
-        metrics: Mapping[str, float],
-        thrown_away: int = 0,
+        self, turn: Turn, scored: ScoredRollout, metrics: Mapping[str, float], thrown_away: int = 0
     ) -> None:
         """Writes the iteration down, moves the KL coefficient, and saves when it is time.
 
@@ -161,11 +157,8 @@ class Turns:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
-        self.state |= {
-            "kl_coefficient": self.kl_coefficient,
-            "kl": self.kl,
-            "generated_tokens": self.generated_tokens,
-        }
+        self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        self.state["generated_tokens"] = self.generated_tokens
         self.guarding.checkpoint(turn.number, verdicts, self.state, self.tensors)
 
     def _halt(self, turn: Turn, verdict: Verdict) -> None:

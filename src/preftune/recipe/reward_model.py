@@ -69,11 +69,26 @@ class RewardModel(Section):
     ensemble."""
     bootstrap: bool = False
     """Each member learns from as many rows drawn with replacement, whole prompts at a time."""
+    member_learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Learning rates the members take in turn (Ramé et al. 2024: 1e-5, 4e-5 and 1e-4); the
+    optimizer's for all of them if empty."""
+    member_dropouts: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
+    """Dropouts the members take in turn, each beside every learning rate; ``dropout`` for all of
+    them if empty."""
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
+
+    def of_member(self, member: int) -> Self:
+        """The settings one member is trained with: (rate, dropout) pairs go round, rates first."""
+        rates = self.member_learning_rates or (self.optimizer.learning_rate,)
+        dropouts = self.member_dropouts or (self.dropout,)
+        rate = rates[member % len(rates)]
+        optimizer = self.optimizer.model_copy(update={"learning_rate": rate})
+        dropout = dropouts[member // len(rates) % len(dropouts)]
+        return self.model_copy(update={"optimizer": optimizer, "dropout": dropout})
 
     @model_validator(mode="after")
     def _objective_fits(self) -> Self:
@@ -101,7 +116,7 @@ class RewardModel(Section):
 
     @model_validator(mode="after")
     def _members_fit(self) -> Self:
-        for name in ("bootstrap", "average_weights"):
+        for name in ("bootstrap", "average_weights", "member_learning_rates", "member_dropouts"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
         if self.members == 1 and self.aggregation.kind != "mean":

@@ -213,7 +213,7 @@ def _place(context: StageContext[RewardModel], member: int) -> Path:
 
 def _member(context: StageContext[RewardModel], ready: Prepared, member: int) -> dict[str, Any]:
     """One member with its own seed, its model saved; what an interrupted run finished is kept."""
-    settings = context.settings
+    settings = context.settings.of_member(member)
     work = context.folder / "members" / f"member-{member}"
     done = work / "result.json"
     if done.exists():
@@ -232,7 +232,12 @@ def _member(context: StageContext[RewardModel], ready: Prepared, member: int) ->
         place.mkdir(parents=True, exist_ok=True)
         card = model_card(context, f"that scores answers, member {member} of several, trained")
         save_model(model, ready.tokenizer, place, card)
-        found = {"member": member, **asdict(result)}
+        found = {
+            "member": member,
+            "learning_rate": settings.optimizer.learning_rate,
+            "dropout": settings.dropout,
+            **asdict(result),
+        }
         write_json_atomic(done, found)
         journal.finish()
     return found
