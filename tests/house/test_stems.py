@@ -44,6 +44,7 @@ SHARED_STEPS = {
     "reward_answers",
     "reward_batches",
     "reward_comparisons",
+    "reward_linear",
     "trust_region",
 }
 

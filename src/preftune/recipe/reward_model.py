@@ -71,6 +71,10 @@ class RewardModel(Section):
     """Each member learns from as many rows drawn with replacement, whole prompts at a time."""
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
+    linear: bool = False
+    """A linear model on the answer's words and counts of its style (lengths, capitals, marks) stands
+    beside the members; its share of the score is fitted on the validation rows. For hundreds of
+    answers, or where style that a small network does not see matters."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
@@ -93,6 +97,11 @@ class RewardModel(Section):
             raise ValueError(
                 "token_dropout would hide where steps end, which process reads: leave it out"
             )
+        if self.linear and kind not in ON_COMPARISONS:
+            raise ValueError(
+                f"linear learns from comparisons, and {kind} has none: leave it out, or set "
+                'objective.kind = "bradley_terry"'
+            )
         if self.annotator_weights and kind not in ON_COMPARISONS:
             raise ValueError(
                 f"annotator_weights weigh votes, and {kind} learns from none: leave them out"
@@ -104,6 +113,10 @@ class RewardModel(Section):
         for name in ("bootstrap", "average_weights"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
+        if self.average_weights and self.linear:
+            raise ValueError(
+                "average_weights makes one model, and linear stands beside it: leave one out"
+            )
         if self.members == 1 and self.aggregation.kind != "mean":
             raise ValueError(
                 "one model has nothing to aggregate: set members = 5, for instance, or leave "

@@ -26,6 +26,7 @@ from preftune.stats.queries import (
     preference_disagreement,
     select_queries,
 )
+from preftune.stats.stacking import stacking_weights
 
 __all__ = [
     "Bin",
@@ -51,6 +52,7 @@ __all__ = [
     "select_queries",
     "share_estimate",
     "spearman",
+    "stacking_weights",
     "top_openers",
     "wilson",
     "win_rate",
