@@ -107,7 +107,7 @@ def _held_out(rows: _Rows, groups: Sequence[str]) -> tuple[float, ...] | None:
 
 
 def _fit(features: csr_matrix, rows: _Rows, penalty: float, start: Floats | None = None) -> Floats:
-    """argmin_w λ/2 |w|² − Σ weight · (p log σ(gap) + (1 − p) log σ(−gap)), gap = (x_c − x_r) · w."""
+    """argmin_w λ/2 |w|² − Σ weight · (p log σ(g) + (1 − p) log σ(−g)) with g = (x_c − x_r) · w."""
 
     def cost(weights: Floats) -> tuple[float, Floats]:
         loss, slope = _loss(np.asarray(features @ weights), rows)

@@ -72,9 +72,9 @@ class RewardModel(Section):
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
     linear: bool = False
-    """A linear model on the answer's words and counts of its style (lengths, capitals, marks) stands
-    beside the members; its share of the score is fitted on the validation rows. For hundreds of
-    answers, or where style that a small network does not see matters."""
+    """A linear model on the answer's words and counts of its style (lengths, capitals, marks)
+    stands beside the members; its share of the score is fitted on the validation rows. For some
+    hundred answers, or where style matters that a small network does not see."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
