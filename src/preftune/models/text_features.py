@@ -60,7 +60,7 @@ STYLE = (
 
 
 def style_counts(texts: Sequence[str]) -> Floats:
-    """Shape (texts, len(STYLE)). An empty text has zeros."""
+    """Shape (texts, len(STYLE)). An empty text counts as one sentence."""
     return np.array([_style(text) for text in texts], dtype=np.float64).reshape(-1, len(STYLE))
 
 

@@ -10,6 +10,9 @@ from preftune.stats.clusters import Floats, shares
 LARGEST = 100.0
 """Upper end of a weight, for scores that are always right."""
 
+NOTHING = 1e-6
+"""A smaller weight is none: where the search stopped just short of 0."""
+
 
 def stacking_weights(
     gaps: ArrayLike, outcomes: ArrayLike, weights: ArrayLike | None = None
@@ -36,4 +39,5 @@ def stacking_weights(
     bounds = [(0.0, LARGEST)] * width
     found = minimize(cost, np.full(width, 1 / width), jac=True, method="L-BFGS-B", bounds=bounds)
     best = np.asarray(found.x, dtype=np.float64)
-    return best if bool((best > 0).any()) else np.ones(width)
+    best[best < NOTHING] = 0.0
+    return best if bool(best.any()) else np.ones(width)
