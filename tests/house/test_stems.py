@@ -49,6 +49,7 @@ SHARED_STEPS = {
     "reward_batches",
     "reward_comparisons",
     "scoring",
+    "reward_linear",
     "trust_region",
 }
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from preftune.models import build_policy, read_ensemble, save_model, train_tokenizer
+from preftune.models import build_policy, load_linear, read_ensemble, save_model, train_tokenizer
 from preftune.pipeline.engines import as_completion, reward_model_score
 from preftune.pipeline.stages.reward_model import resampled
 from preftune.recipe import Architecture
@@ -218,6 +218,31 @@ def test_an_ensemble_is_ordinary_folders_and_one_score(
         for i, text in enumerate(both)
     ]
     assert ensemble.offsets[0] == pytest.approx(np.mean(every), abs=1e-4)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_linear_model_adds_its_share(train: Train, members: int) -> None:
+    done = train(PAIRS, {}, members=members, linear=True, epochs=1)
+    folder, found = model_of(done), summary_of(done)["linear"]
+    ensemble = read_ensemble(folder)
+    assert ensemble is not None and ensemble.linear is not None
+    assert json.loads((folder / "ensemble.json").read_text())["format"] == 2
+    texts = answers(0)
+    alone = np.array([[a["score"] for a in scores_of(folder / m, texts)] for m in ensemble.members])
+    together = (alone - np.array(ensemble.offsets)[:, None]).mean(0)
+    linear = load_linear(folder / "linear")
+    every = sorted({row[side] for row in PAIRS for side in ("chosen", "rejected")})
+    plain = linear.scores(texts) - linear.scores(every).mean()
+    expected = found["members_weight"] * together + found["weight"] * plain
+    assert [axes["score"] for axes in scores_of(folder, texts)] == pytest.approx(expected, abs=1e-4)
+    # reasons and "bad" stand in every answer of a side: the words tell them apart
+    assert found["eval_accuracy"] == 1.0 and found["weight"] > 0
+    assert plain[0] > plain[2]
+
+
+def test_a_linear_model_needs_validation_rows(train: Train) -> None:
+    done = train(PAIRS, {}, linear=True, validation=None)
+    assert done.code == 2 and "share of linear" in done.error["sentence"]
 
 
 def test_averaged_weights_are_the_mean_of_members_with_one_head(train: Train) -> None:

@@ -38,6 +38,8 @@ def test_the_default_is_bradley_terry_alone() -> None:
             {"members": 2, "average_weights": True, "aggregation": {"kind": "worst_case"}},
             "leave one out",
         ),
+        ({"objective": {"kind": "rating"}, "linear": True}, "linear learns from comparisons"),
+        ({"members": 2, "average_weights": True, "linear": True}, "linear stands beside it"),
         ({"objective": {"kind": "axes", "axes": ["a"]}}, "not both"),
         ({"objective": {"kind": "axes", "axes": ["a"], "score": "b"}}, "'b' is none of"),
         ({"objective": {"kind": "axes", "axes": ["a", "a"], "score": "a"}}, "twice"),

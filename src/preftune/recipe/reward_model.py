@@ -77,6 +77,10 @@ class RewardModel(Section):
     them if empty."""
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
+    linear: bool = False
+    """A linear model on the answer's words and counts of its style (lengths, capitals, marks)
+    stands beside the members; its share of the score is fitted on the validation rows. For some
+    hundred answers, or where style matters that a small network does not see."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
@@ -108,6 +112,11 @@ class RewardModel(Section):
             raise ValueError(
                 "token_dropout would hide where steps end, which process reads: leave it out"
             )
+        if self.linear and kind not in ON_COMPARISONS:
+            raise ValueError(
+                f"linear learns from comparisons, and {kind} has none: leave it out, or set "
+                'objective.kind = "bradley_terry"'
+            )
         if self.annotator_weights and kind not in ON_COMPARISONS:
             raise ValueError(
                 f"annotator_weights weigh votes, and {kind} learns from none: leave them out"
@@ -119,6 +128,10 @@ class RewardModel(Section):
         for name in ("bootstrap", "average_weights", "member_learning_rates", "member_dropouts"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
+        if self.average_weights and self.linear:
+            raise ValueError(
+                "average_weights makes one model, and linear stands beside it: leave one out"
+            )
         if self.members == 1 and self.aggregation.kind != "mean":
             raise ValueError(
                 "one model has nothing to aggregate: set members = 5, for instance, or leave "

@@ -2,13 +2,14 @@
 
 from preftune.rewards.callable import CallableScore, load_callable
 from preftune.rewards.compose import ComposedScore, Part, part_metrics, parts_of, training_score
-from preftune.rewards.ensemble import EnsembleScore, aggregated
+from preftune.rewards.ensemble import EnsembleScore, LinearPart, aggregated
 from preftune.rewards.reward_model import RewardModelScore, same_vocabulary
 
 __all__ = [
     "CallableScore",
     "ComposedScore",
     "EnsembleScore",
+    "LinearPart",
     "Part",
     "RewardModelScore",
     "aggregated",

@@ -70,6 +70,7 @@ from preftune.stats.queries import (
     select_queries,
 )
 from preftune.stats.ratings import Ratings, ratings_from_votes
+from preftune.stats.stacking import stacking_weights
 from preftune.stats.whose import (
     HeldOut,
     agreement_of_groups,
@@ -145,6 +146,7 @@ __all__ = [
     "share_by_group",
     "share_estimate",
     "spearman",
+    "stacking_weights",
     "stock_phrase",
     "top_openers",
     "variance_parts",
