@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 import preftune
+from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check
 from preftune.cli.convert_config import convert_config
@@ -59,6 +60,7 @@ VERBS = (
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
         ),
     ),
+    (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
     (doctor, ("preftune doctor", "preftune doctor recipe.toml")),
     (
         convert_config,
