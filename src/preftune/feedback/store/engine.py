@@ -93,7 +93,7 @@ class Store:
         if not self.is_sqlite:
             with self.writer.begin() as connection:
                 return work(connection)
-        with self.lock, self._turn(), self.writer.begin() as connection:
+        with self.lock, self.writer.connect() as connection, self._turn(), connection.begin():
             return work(connection)
 
     @contextmanager
