@@ -27,6 +27,7 @@ from preftune.cli.quickstart import quickstart
 from preftune.cli.reply import Reply, json_text, print_for_people
 from preftune.cli.report import report
 from preftune.cli.run import run
+from preftune.cli.simulate import simulate
 from preftune.records import PreftuneError, RunFailed
 
 STOPPED = 130
@@ -58,6 +59,13 @@ VERBS = (
         (
             "preftune chat runs/first/stages/03-ppo/model",
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
+        ),
+    ),
+    (
+        simulate,
+        (
+            "preftune simulate labels.db replies --population default --seed 1",
+            "preftune simulate labels.db replies --server http://127.0.0.1:8000",
         ),
     ),
     (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),

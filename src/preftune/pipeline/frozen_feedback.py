@@ -1,9 +1,9 @@
 """Judgments from a label store as a stage's input: frozen once in the run, by watermark.
 
 ``store:NAME#PROJECT`` or ``store:NAME#PROJECT/HOW``: NAME is the environment variable that holds
-the store's file or URL, so no recipe holds a password. The first run writes the rows as they are then
-into ``feedback/`` of the run folder; whoever runs it again gets the same rows, whatever was said
-since. A new run takes the new judgments.
+the store's file or URL, so no recipe holds a password. The first run writes the rows as they are
+then into ``feedback/`` of the run folder; whoever runs it again gets the same rows, whatever was
+said since. A new run takes the new judgments.
 """
 
 import os
