@@ -5,14 +5,12 @@ import uuid
 
 import pytest
 from sqlalchemy import delete, update
-from sqlalchemy.exc import DBAPIError
 
 from preftune.feedback.store import events, judgments, leases, people, projects
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Conflict, Forbidden, InvalidAnswer, LeaseLost
 from preftune.feedback.store.nouns import Nothing, Presentation, Revision, Training
 from preftune.feedback.store.schema import EVENT, JUDGMENT
-from preftune.records import RunFailed
 from tests.feedback import made
 
 
@@ -20,9 +18,8 @@ def test_a_judgment_cannot_be_changed_or_removed(store: Store) -> None:
     project = made.project(store)
     made.answer(store, made.take(store, project, made.person(store)))
     for statement in (update(JUDGMENT).values(answer="{}"), delete(JUDGMENT), delete(EVENT)):
-        with pytest.raises((DBAPIError, RunFailed)) as refused:
+        with pytest.raises(Exception, match="append-only"):
             store.write(lambda connection, s=statement: connection.execute(s))
-        assert "append-only" in str(refused.value)
     assert events.verify(store).ok
 
 
@@ -56,7 +53,7 @@ def test_late_counts_while_a_place_is_open_and_surplus_is_kept(store: Store) -> 
 
 
 def test_a_lease_is_fenced_by_its_token(store: Store) -> None:
-    project = made.project(store, lease_seconds=10)
+    project = made.project(store, count=1, lease_seconds=10)
     ada = made.person(store)
     old = made.take(store, project, ada, now=100.0)
     new = made.take(store, project, ada, now=111.0)
