@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import preftune
 from preftune.cli import audits  # noqa: F401  (its verbs join those of evaluate)
+from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check
 from preftune.cli.compare import compare
@@ -28,6 +29,7 @@ from preftune.cli.quickstart import quickstart
 from preftune.cli.reply import Reply, json_text, print_for_people
 from preftune.cli.report import report
 from preftune.cli.run import run
+from preftune.cli.simulate import simulate
 from preftune.records import PreftuneError, RunFailed
 
 STOPPED = 130
@@ -68,6 +70,14 @@ VERBS = (
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
         ),
     ),
+    (
+        simulate,
+        (
+            "preftune simulate labels.db replies --population default --seed 1",
+            "preftune simulate labels.db replies --server http://127.0.0.1:8000",
+        ),
+    ),
+    (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
     (doctor, ("preftune doctor", "preftune doctor recipe.toml")),
     (
         convert_config,

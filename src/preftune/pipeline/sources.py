@@ -8,6 +8,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from preftune.artifacts import Manifest, Parent, hash_path
+from preftune.pipeline.frozen_feedback import STORE, frozen_feedback
 from preftune.recipe import Recipe, Section, Source, sources_of
 from preftune.records import BadInput
 
@@ -39,6 +40,11 @@ def resolve(
             paths[role] = folder / output["path"]
             shown = paths[role].relative_to(run).as_posix()
             parents.append(Parent(role, source.stage[0], shown, output["sha256"]))
+            continue
+        if source.startswith(STORE):
+            path = frozen_feedback(f"stages.{stage}.{role}", source, run)
+            paths[role] = path
+            parents.append(Parent(role, None, path.relative_to(run).as_posix(), hash_path(path)))
             continue
         path = _outside(stage, role, source, recipe)
         paths[role] = path
