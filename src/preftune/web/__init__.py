@@ -1,0 +1,1 @@
+"""The web application: people label in it, leads watch, adjudicate and export."""
