@@ -1,7 +1,63 @@
 """Judgments: taken in once, never changed, revised by a new row."""
 
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, insert, select, update
+
+from preftune.artifacts import failpoint, hash_value
+from preftune.feedback.store import answers, events, fencing, items, lessons, projects
 from preftune.feedback.store.engine import Store
-from preftune.feedback.store.nouns import Judgment, Receipt, Revision, Submission
+from preftune.feedback.store.faults import Conflict, Forbidden, InvalidAnswer, LeaseLost, Unknown
+from preftune.feedback.store.nouns import Judgment, Receipt, Revision, Status, Submission
+from preftune.feedback.store.schema import (
+    ANNOTATOR,
+    ASSIGNMENT,
+    GUIDELINE,
+    ITEM,
+    JUDGMENT,
+    SLOT,
+)
+
+_ASSIGNMENT = (
+    select(ASSIGNMENT, ANNOTATOR.c.origin, ANNOTATOR.c.active)
+    .join(ANNOTATOR, ANNOTATOR.c.id == ASSIGNMENT.c.annotator_id)
+    .where(ASSIGNMENT.c.id == bindparam("assignment"))
+)
+_LOCKED = _ASSIGNMENT.with_for_update(of=ASSIGNMENT)
+_SAME = select(
+    JUDGMENT.c.body_hash, JUDGMENT.c.judgment_id, JUDGMENT.c.revision, JUDGMENT.c.status
+).where(JUDGMENT.c.submission_id == bindparam("submission"))
+_FILL_HELD = (
+    update(SLOT)
+    .where(
+        SLOT.c.item_id == bindparam("item"),
+        SLOT.c.slot == bindparam("place"),
+        SLOT.c.holder == bindparam("assignment"),
+        ~SLOT.c.done,
+    )
+    .values(done=True)
+)
+_FREE = (
+    select(SLOT.c.slot)
+    .where(
+        SLOT.c.item_id == bindparam("item"), ~SLOT.c.done, SLOT.c.lease_until <= bindparam("now")
+    )
+    .order_by(SLOT.c.slot)
+    .with_for_update()
+)
+_FILL_FREE = (
+    update(SLOT)
+    .where(SLOT.c.item_id == bindparam("item"), SLOT.c.slot == bindparam("place"), ~SLOT.c.done)
+    .values(done=True, holder=bindparam("assignment"))
+)
+_SUBMITTED = (
+    update(ASSIGNMENT)
+    .where(ASSIGNMENT.c.id == bindparam("assignment"))
+    .values(state="submitted", draft=None)
+)
+_ADD = insert(JUDGMENT)
 
 
 def submit(store: Store, submission: Submission, *, now: float | None = None) -> Receipt:
@@ -12,24 +68,243 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
     open: ``late``, which counts too. No place left: ``surplus``, kept but not counted.
     Raises InvalidAnswer, Unknown, Conflict, LeaseLost (a token that was never given out).
     """
-    raise NotImplementedError
+    submission_id = answers.checked_id(submission.submission_id)
+    epoch = fencing.epoch_of(store, submission.assignment_id, submission.lease_token)
+    with store.reading() as connection:
+        known = connection.execute(_ASSIGNMENT, {"assignment": submission.assignment_id}).first()
+        if known is None:
+            raise Unknown(f"There is no assignment {submission.assignment_id}.")
+        project = projects.project_in(connection, known.project_id)
+        shown = submission.presentation.guideline_version
+        guideline = _guideline(connection, project.id, shown, known.guideline_version)
+    item = items.by_number(store, known.item_id)
+    body = hash_value(answers.body_of(submission, assignment=submission.assignment_id))
+    row = answers.prepared(project, item, known.annotator_id, submission)
+    row |= {"submission_id": submission_id, "body_hash": body, "guideline_version": guideline}
+    failpoint("judgment.before_insert")
+
+    def work(connection: Connection) -> Receipt:
+        assignment = connection.execute(_LOCKED, {"assignment": submission.assignment_id}).one()
+        replay = _replayed(connection, submission_id, body)
+        if replay is not None:
+            return replay
+        if not assignment.active:
+            raise LeaseLost("removed", "This account has been removed.")
+        moment = now if now is not None else store.now(connection)
+        status, slot = _place(connection, assignment, epoch, moment)
+        first = {**row, "judgment_id": submission_id, "revision": 1, "status": status, "slot": slot}
+        _store(connection, assignment, first, moment)
+        if item.purpose == "training" and status != "surplus":
+            lesson = lessons.learn(connection, project, item, assignment, moment)
+            return Receipt(submission_id, 1, status, lesson=lesson)
+        return Receipt(submission_id, 1, status)
+
+    receipt = store.write(work)
+    failpoint("judgment.after_commit")
+    return receipt
+
+
+def _guideline(connection: Connection, project_id: int, shown: int | None, taken: int) -> int:
+    """The version the answer was made under: the one shown, or the one when it was taken."""
+    if shown is None or shown == taken:
+        return taken
+    chosen = select(GUIDELINE.c.version).where(
+        GUIDELINE.c.project_id == project_id, GUIDELINE.c.version == shown
+    )
+    if connection.scalar(chosen) is None:
+        raise InvalidAnswer(f"There is no version {shown} of the guidelines.")
+    return shown
+
+
+def _replayed(connection: Connection, submission_id: str, body: str) -> Receipt | None:
+    same = connection.execute(_SAME, {"submission": submission_id}).first()
+    if same is None:
+        return None
+    if same.body_hash != body:
+        raise Conflict(
+            "This submission_id was used for another answer.",
+            remedy="Give every answer its own UUID; change an answer with a revision.",
+        )
+    return Receipt(same.judgment_id, same.revision, same.status, replayed=True)
+
+
+def _place(
+    connection: Connection, assignment: Row[Any], epoch: int, now: float
+) -> tuple[Status, int | None]:
+    """Fills a place of the item: the one held, else a free one, else none (surplus)."""
+    if assignment.state == "submitted":
+        return "surplus", None
+    in_time = (
+        assignment.state == "leased" and assignment.epoch == epoch and assignment.lease_until > now
+    )
+    if assignment.slot is None:
+        return ("counted" if in_time else "late"), None
+    held = {"item": assignment.item_id, "place": assignment.slot, "assignment": assignment.id}
+    if connection.execute(_FILL_HELD, held).rowcount == 1:
+        return ("counted" if in_time else "late"), assignment.slot
+    free = connection.execute(_FREE, {"item": assignment.item_id, "now": now}).scalar()
+    if free is None:
+        return "surplus", None
+    connection.execute(_FILL_FREE, {**held, "place": free})
+    return "late", int(free)
+
+
+def _store(connection: Connection, assignment: Row[Any], row: dict[str, Any], now: float) -> None:
+    """Adds the row and the event that carries its digest."""
+    row |= {
+        "project_id": assignment.project_id,
+        "item_id": assignment.item_id,
+        "annotator_id": assignment.annotator_id,
+        "assignment_id": assignment.id,
+        "origin": assignment.origin,
+        "created_at": now,
+    }
+    seq = events.append(
+        connection,
+        actor=f"annotator:{assignment.annotator_id}",
+        kind="judgment.submitted" if row["revision"] == 1 else "judgment.revised",
+        payload={
+            "judgment": row["judgment_id"],
+            "revision": row["revision"],
+            "item": assignment.item_id,
+            "status": row["status"],
+            "row": events.judgment_digest(row),
+        },
+        project_id=assignment.project_id,
+        at=now,
+    )
+    connection.execute(_ADD, {**row, "seq": seq})
+    if row["revision"] == 1 and assignment.state != "submitted":
+        connection.execute(_SUBMITTED, {"assignment": assignment.id})
+    failpoint("judgment.before_commit")
 
 
 def revise(store: Store, revision: Revision, *, now: float | None = None) -> Receipt:
-    """A changed answer within the undo window: a new revision of the same judgment."""
-    raise NotImplementedError
+    """A changed answer within the undo window: a new revision of the same judgment.
+
+    Raises Unknown, InvalidAnswer, Conflict, and Forbidden for another person's judgment, a lesson
+    whose answer has been shown, or after ``undo_seconds`` from the first answer.
+    """
+    submission_id = answers.checked_id(revision.submission_id)
+    with store.reading() as connection:
+        first = _first(connection, revision.judgment_id)
+        project = projects.project_in(connection, first.project_id)
+        shown = revision.presentation.guideline_version
+        guideline = _guideline(connection, project.id, shown, first.guideline_version)
+    item = items.by_number(store, first.item_id)
+    if first.annotator_id != revision.annotator_id:
+        raise Forbidden("This judgment is another person's.")
+    if item.purpose == "training":
+        raise Forbidden("The answer to a lesson has been shown; it stays as it is.")
+    body = hash_value(answers.body_of(revision, judgment=revision.judgment_id))
+    row = answers.prepared(project, item, first.annotator_id, revision)
+    row |= {"submission_id": submission_id, "body_hash": body, "guideline_version": guideline}
+
+    def work(connection: Connection) -> Receipt:
+        assignment = connection.execute(_LOCKED, {"assignment": first.assignment_id}).one()
+        replay = _replayed(connection, submission_id, body)
+        if replay is not None:
+            return replay
+        if not assignment.active:
+            raise Forbidden("This account has been removed.")
+        moment = now if now is not None else store.now(connection)
+        if moment > first.created_at + project.undo_seconds:
+            raise Forbidden("It is too late to change this answer.")
+        last = select(JUDGMENT.c.revision).where(JUDGMENT.c.judgment_id == revision.judgment_id)
+        number = max(connection.scalars(last)) + 1
+        same = {"judgment_id": revision.judgment_id, "status": first.status, "slot": first.slot}
+        _store(connection, assignment, {**row, **same, "revision": number}, moment)
+        return Receipt(revision.judgment_id, number, first.status)
+
+    receipt = store.write(work)
+    failpoint("judgment.after_commit")
+    return receipt
+
+
+def _first(connection: Connection, judgment_id: str) -> Row[Any]:
+    chosen = select(JUDGMENT).where(JUDGMENT.c.judgment_id == judgment_id, JUDGMENT.c.revision == 1)
+    row = connection.execute(chosen).first()
+    if row is None:
+        raise Unknown("There is no such judgment.")
+    return row
+
+
+def rows_of(*conditions: Any) -> Select[Any]:
+    """Judgments with their item's and annotator's names, every revision."""
+    return (
+        select(
+            JUDGMENT,
+            ITEM.c.name.label("item_name"),
+            ITEM.c.purpose,
+            ANNOTATOR.c.name.label("annotator"),
+            ANNOTATOR.c.group_name,
+        )
+        .join(ITEM, ITEM.c.id == JUDGMENT.c.item_id)
+        .join(ANNOTATOR, ANNOTATOR.c.id == JUDGMENT.c.annotator_id)
+        .where(*conditions)
+    )
+
+
+def read(rows: Iterable[RowMapping]) -> list[Judgment]:
+    """Rows of ``rows_of`` as judgments."""
+    return [
+        Judgment(
+            submission_id=row["submission_id"],
+            judgment_id=row["judgment_id"],
+            revision=row["revision"],
+            project_id=row["project_id"],
+            item_number=row["item_id"],
+            item_name=row["item_name"],
+            annotator_id=row["annotator_id"],
+            annotator=row["annotator"],
+            group=row["group_name"],
+            origin=row["origin"],
+            status=row["status"],
+            answer=json.loads(row["answer"]),
+            presentation=json.loads(row["presentation"]),
+            guideline_version=row["guideline_version"],
+            active_ms=row["active_ms"],
+            wall_ms=row["wall_ms"],
+            created_at=row["created_at"],
+            seq=row["seq"],
+        )
+        for row in rows
+    ]
+
+
+def _latest() -> Any:
+    """Only the last revision of each judgment."""
+    later = JUDGMENT.alias("later")
+    return ~(
+        select(later.c.seq)
+        .where(later.c.judgment_id == JUDGMENT.c.judgment_id)
+        .where(later.c.revision > JUDGMENT.c.revision)
+        .exists()
+    )
 
 
 def mine(store: Store, project_id: int, annotator_id: int, *, limit: int = 20) -> list[Judgment]:
     """This person's last judgments, newest first, each in its latest revision."""
-    raise NotImplementedError
+    chosen = rows_of(
+        JUDGMENT.c.project_id == project_id, JUDGMENT.c.annotator_id == annotator_id, _latest()
+    )
+    with store.reading() as connection:
+        ordered = chosen.order_by(JUDGMENT.c.seq.desc()).limit(limit)
+        return read(connection.execute(ordered).mappings())
 
 
 def of_item(store: Store, item_number: int) -> list[Judgment]:
     """Every revision of every judgment of an item, oldest first."""
-    raise NotImplementedError
+    chosen = rows_of(JUDGMENT.c.item_id == item_number).order_by(JUDGMENT.c.seq)
+    with store.reading() as connection:
+        return read(connection.execute(chosen).mappings())
 
 
 def by_id(store: Store, judgment_id: str) -> Judgment:
     """The latest revision of a judgment. Raises Unknown."""
-    raise NotImplementedError
+    chosen = rows_of(JUDGMENT.c.judgment_id == judgment_id, _latest())
+    with store.reading() as connection:
+        found = read(connection.execute(chosen).mappings())
+    if not found:
+        raise Unknown("There is no such judgment.")
+    return found[0]

@@ -241,7 +241,7 @@ class Judgment:
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """A labeler: a person, a tool (simulated, scripted) or a model; set by the lead, not by them."""
+    """A labeler: a person, a tool (simulated, scripted) or a model; the lead says which."""
 
     id: int
     name: str
@@ -252,3 +252,14 @@ class Annotator:
     active: bool
     has_password: bool
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnnotator:
+    """A labeler to add. ``version`` says which program or model it is, "" for a person."""
+
+    name: str
+    group: str = ""
+    origin: Origin = "human"
+    version: str = ""
+    role: Role = "annotator"

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
@@ -150,7 +149,6 @@ ASSIGNMENT = Table(
     Column("state", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("lease_until", Seconds, nullable=False),
-    Column("shown", Text, nullable=False),
     Column("guideline_version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("skip_reason", Text),
@@ -169,7 +167,7 @@ SLOT = Table(
     Column("slot", Integer, primary_key=True),
     Column("project_id", BigInteger, nullable=False),
     Column("precedence", Seconds, nullable=False),
-    Column("done", Boolean, nullable=False, server_default=false()),
+    Column("done", Boolean, nullable=False, server_default=text("false")),
     Column("holder", ForeignKey("assignment.id")),
     Column("lease_until", Seconds, nullable=False, server_default=text("0")),
     CheckConstraint("slot >= 1", name="slot"),
@@ -236,7 +234,7 @@ DECISION = Table(
     Column("confidence", Text, nullable=False, server_default=""),
     Column("error_kind", Text, nullable=False, server_default=""),
     Column("note", Text, nullable=False, server_default=""),
-    Column("guideline_change", Boolean, nullable=False, server_default=false()),
+    Column("guideline_change", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Seconds, nullable=False),
     Column("seq", BigInteger, nullable=False, unique=True),
     CheckConstraint("stage IN ('blind', 'final')", name="stage"),
