@@ -1,5 +1,7 @@
 """The example project: pairs of help-desk replies from the built-in world, to try labelling with."""
 
+import re
+
 import numpy as np
 
 from preftune.feedback.store import items, projects
@@ -58,5 +60,23 @@ def example_items() -> list[NewItem]:
     made = []
     for place, prompt in enumerate(generate(sizes, SEED).prompts["train"], 1):
         texts = [reply(prompt.columns, habits, rng) for habits in (DEMONSTRATORS, UNTAMED)]
-        made.append(NewItem(id=f"pair-{place:02}", prompt=str(prompt.text), responses=texts))
+        item = NewItem(
+            id=f"pair-{place:02}",
+            prompt=_written(str(prompt.text)),
+            responses=[_sentences(text) for text in texts],
+        )
+        made.append(item)
     return made
+
+
+def _written(prompt: str) -> str:
+    """The world's own form of a prompt ("order | …", "customer: …", "agent:") as people write."""
+    card, question = prompt.split("\n")[:2]
+    facts = ", ".join(part.strip() for part in card.split("|")[1:])
+    return f"*Order card: {facts}.*\n\n{_sentences(question.removeprefix('customer:'))}"
+
+
+def _sentences(text: str) -> str:
+    """The world writes without capitals."""
+    words = re.sub(r"\bi\b", "I", text.strip())
+    return re.sub(r"(^|[.!?] )([a-z])", lambda found: found[1] + found[2].upper(), words)

@@ -35,6 +35,7 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 SCHEMES = {"http", "https", "mailto"}
 LANGUAGE = re.compile(r"language-[A-Za-z0-9+#._-]{1,24}")
+TAG = re.compile(r"<[^>]*>")
 START = re.compile(r"\d{1,9}")
 
 HIDDEN = {
@@ -67,7 +68,11 @@ def raw(text: str) -> Markup:
 
 
 def rendered(text: str) -> Markup | None:
-    """Markdown as clean HTML; None where only the raw view is shown (too long, deep or slow)."""
+    """Markdown as clean HTML; None where only the raw view is shown.
+
+    That is a text too long, too deep or too slow to render, and one that would look empty (an
+    unclosed code fence alone).
+    """
     return _rendered(text) if len(text) <= LONGEST else None
 
 
@@ -81,18 +86,21 @@ def _rendered(text: str) -> Markup | None:
         html = _PARSER.renderer.render(tokens, _PARSER.options, env)
     except (_TooSlow, RecursionError):
         return None
-    return Markup(
-        nh3.clean(
-            html,
-            tags=TAGS,
-            clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe"},
-            attributes=ATTRIBUTES,
-            attribute_filter=_kept,
-            url_schemes=SCHEMES,
-            link_rel="noopener noreferrer nofollow",
-            strip_comments=True,
-        )
+    clean = nh3.clean(
+        html,
+        tags=TAGS,
+        clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe"},
+        attributes=ATTRIBUTES,
+        attribute_filter=_kept,
+        url_schemes=SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+        strip_comments=True,
     )
+    return Markup(clean) if _has_text(clean) or not text.strip() else None
+
+
+def _has_text(html: str) -> bool:
+    return bool(TAG.sub("", html).strip()) or "<hr" in html
 
 
 def _deepest(tokens: Sequence[Token]) -> int:
@@ -139,7 +147,7 @@ def _lower_heading(
 
 
 def _parser() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    made = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": DEEPEST})
     made.enable(["table", "strikethrough"]).disable(["image", "html_block", "html_inline"])
     made.inline.ruler.before("text", "watch", _watch_inline)
     made.block.ruler.before("table", "watch", _watch_block)

@@ -38,9 +38,9 @@ def path_of(project: Project) -> str:
 
 
 def page(
-    request: Request, name: str, person: Person | None, *, status: int = 200, **values: Any
+    request: Request, template: str, person: Person | None, /, *, status: int = 200, **values: Any
 ) -> HTMLResponse:
-    """The template ``name`` filled in; ``url`` in it knows the prefix the application is under."""
+    """The template filled in; ``url`` in it knows the prefix the application is under."""
     known = {
         "root": request.scope.get("root_path", "").rstrip("/"),
         "person": person,
@@ -48,7 +48,7 @@ def page(
         "path": request.url.path,
         "said": request.query_params.get("said", ""),
     }
-    text = _templates().get_template(name).render({**known, **values})
+    text = _templates().get_template(template).render({**known, **values})
     return HTMLResponse(text, status_code=status)
 
 

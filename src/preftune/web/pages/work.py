@@ -24,6 +24,7 @@ Mode = Literal["work", "training", "review"]
 def home(request: Request, store: TheStore, person: Somebody) -> Response:
     """Every project, with what this person can do in it."""
     since = time.time() - DAY
+    found = projects.all(store)
     shown = [
         {
             "project": one,
@@ -31,9 +32,9 @@ def home(request: Request, store: TheStore, person: Somebody) -> Response:
             "today": progress.done_by(store, one.id, person.id, since=since),
             "progress": progress.summary(store, one.id) if person.may("watch") else None,
         }
-        for one in projects.all(store)
+        for one in found
     ]
-    names = {one["project"].name for one in shown}
+    names = {one.name for one in found}
     return page(request, "home.html", person, shown=shown, names=names, kinds=KINDS)
 
 

@@ -21,7 +21,7 @@ const here = `/projects/${encodeURIComponent(project)}`;
 
 // now: the item on the screen. next: the one fetched ahead. parked: `now` while an earlier judgment
 // is changed. lost: what became of the lease of `now`.
-const state = {now: null, next: null, parked: null, lost: null, busy: false, done: Number(main.dataset.done), differ: false};
+const state = {now: null, next: null, parked: null, lost: null, busy: false, showing: false, done: Number(main.dataset.done), differ: false};
 
 const say = (text) => { $("#live").textContent = text; };
 const fault = (text) => { $("#fault").textContent = text; };
@@ -109,11 +109,13 @@ function show(given, answer = null) {
   $("#work").hidden = $("#bar").hidden = false;
   state.now = given;
   state.lost = null;
+  state.showing = true;
   given.item.fill = fill;
   showItem(given.item);
   form.clear(given.item);
   const draft = answer ?? newestDraft(given);
   if (draft) form.write(draft);
+  state.showing = false;
   layout.apply();
   if (state.differ) markDifferences(given.item, true);
   fault("");
@@ -316,7 +318,7 @@ function newestDraft(given) {
 function entered() {
   fault("");
   submit.sure = false;
-  if (!state.now?.assignment) return;
+  if (!state.now?.assignment || state.showing) return;
   kept.write(`draft:${state.now.assignment.id}`, {answer: form.read(), at: Date.now()});
   clearTimeout(draftTimer);
   draftTimer = setTimeout(saveDraft, 1000);
@@ -508,7 +510,6 @@ $("#submit").addEventListener("click", (event) => {
 });
 for (const area of [$("#form"), $("#bar"), $("#responses")]) {
   area.addEventListener("input", entered);
-  area.addEventListener("change", entered);
 }
 $("#empty-again").addEventListener("click", () => load());
 $("#keys-reset").addEventListener("click", () => { keys.reset(); showKeys(); nameKeys(); });
@@ -546,6 +547,7 @@ setInterval(() => {
 const review = mode === "review" ? new Review({api, form, main, show, showEmpty, showBanner, fault, lettersOf, state}) : null;
 if (kept.read("veiled")) main.classList.add("veiled");
 if (kept.read("guidelines-open") && innerWidth >= 1500) drawer("guidelines", true);
+if (form.textual) $("#submit kbd").textContent = "Ctrl Enter";
 looks();
 nameKeys();
 fitBar();
