@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from preftune.artifacts import canonical_json
-from preftune.feedback.kinds import kind
 from preftune.feedback.store import fencing
 from preftune.feedback.store.faults import InvalidAnswer
-from preftune.feedback.store.nouns import Item, Presentation, Project, Revision, Submission
+from preftune.feedback.store.fixed import Asking
+from preftune.feedback.store.nouns import Item, Presentation, Revision, Submission
 
 MOST_MS = 7 * 24 * 3600 * 1000
 
@@ -42,11 +42,11 @@ def body_of(given: Submission | Revision, **what: object) -> dict[str, object]:
 
 
 def prepared(
-    project: Project, item: Item, annotator_id: int, given: Submission | Revision
+    asking: Asking, item: Item, annotator_id: int, given: Submission | Revision
 ) -> dict[str, Any]:
     """The checked answer and presentation, as columns; before any transaction begins."""
-    order = fencing.shown_order(project.key, item.number, annotator_id, len(item.responses))
-    answer = checked_answer(project, item, given.answer)
+    order = fencing.shown_order(asking.project.key, item.number, annotator_id, len(item.responses))
+    answer = checked_answer(asking, item, given.answer)
     for name, value in (("active_ms", given.active_ms), ("wall_ms", given.wall_ms)):
         if value is not None and not 0 <= value <= MOST_MS:
             raise InvalidAnswer(f"{name} must be 0 to {MOST_MS}.")
@@ -58,19 +58,19 @@ def prepared(
     }
 
 
-def checked_answer(project: Project, item: Item, given: Mapping[str, Any]) -> str:
+def checked_answer(asking: Asking, item: Item, given: Mapping[str, Any]) -> str:
     """The answer in canonical JSON. Raises InvalidAnswer, saying where it does not fit."""
-    one = kind(project.kind)
-    question = one.question.model_validate(project.question)
     try:
-        answer = one.answer.model_validate_json(canonical_json(dict(given)))
+        answer = asking.kind.answer.model_validate_json(canonical_json(dict(given)))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "answer"
         raise InvalidAnswer(f"{place}: {first['msg']}.") from None
     except (TypeError, ValueError) as error:
         raise InvalidAnswer(f"The answer is no JSON: {error}.") from None
-    fault = one.check(question, answer, [response.text for response in item.responses])
+    fault = asking.kind.check(
+        asking.question, answer, [response.text for response in item.responses]
+    )
     if fault:
         raise InvalidAnswer(fault)
     return canonical_json(answer.model_dump(mode="json")).decode()

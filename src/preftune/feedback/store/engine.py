@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from preftune.feedback.store import migrations
@@ -45,10 +45,18 @@ class Store:
     lock: Lock = field(default_factory=Lock, repr=False)
     items: dict[int, Any] = field(default_factory=dict, repr=False)
     """Items read before; they never change."""
+    fixed: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
+    """What never changes of projects and assignments, read before."""
 
     @property
     def is_sqlite(self) -> bool:
         return self.writer.dialect.name == "sqlite"
+
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What the driver itself raises."""
+        error: type[Exception] = self.writer.dialect.loaded_dbapi.Error
+        return error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -65,9 +73,10 @@ class Store:
         for attempt in range(RETRIES):
             try:
                 return self._once(work)
-            except (IntegrityError, OperationalError, DBAPIError) as error:
-                if self.is_sqlite or not _worth_again(error) or attempt == RETRIES - 1:
-                    raise _failure(error) from error
+            except (DBAPIError, self.driver_error) as error:
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                if self.is_sqlite or not _worth_again(cause) or attempt == RETRIES - 1:
+                    raise _failure(cause) from error
                 time.sleep(0.002 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -176,9 +185,9 @@ def _engines(url: URL) -> tuple[Engine, Engine]:
         writer = create_engine(url, **settings, pool_size=1, max_overflow=0)
         reader = create_engine(url, **settings, pool_size=8, max_overflow=16)
         event.listen(writer, "connect", _connect_writer)
-        event.listen(writer, "begin", lambda connection: connection.exec_driver_sql(WRITE_BEGIN))
+        event.listen(writer, "begin", lambda connection: _begin(connection, WRITE_BEGIN))
         event.listen(reader, "connect", _connect_reader)
-        event.listen(reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        event.listen(reader, "begin", lambda connection: _begin(connection, "BEGIN"))
         return writer, reader
     options = "-c synchronous_commit=on -c timezone=UTC"
     settings = {"pool_pre_ping": True, "connect_args": {"options": options}}
@@ -198,21 +207,26 @@ def _connect_writer(connection: Any, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _begin(connection: Connection, words: str) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(words)
+
+
 def _connect_reader(connection: Any, _: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA query_only=ON")
 
 
-def _worth_again(error: DBAPIError) -> bool:
+def _worth_again(cause: BaseException | None) -> bool:
     """Deadlock, serialization failure, or two transactions adding the same row."""
-    return getattr(error.orig, "sqlstate", None) in ("40001", "40P01", "23505", "55P03")
+    return getattr(cause, "sqlstate", None) in ("40001", "40P01", "23505", "55P03")
 
 
-def _failure(error: DBAPIError) -> Exception:
-    if isinstance(error, IntegrityError):
-        return error  # a broken promise of the store's own: a bug, never hidden
-    reason = str(error.orig).strip().splitlines()[0] if error.orig is not None else str(error)
-    return RunFailed(
-        f"The label store could not be written: {reason}.",
-        remedy="Nothing was changed; the same request can be sent again.",
-    )
+def _failure(cause: BaseException | None) -> BaseException:
+    if type(cause).__name__ in ("OperationalError", "DatabaseError", "InterfaceError"):
+        reason = str(cause).strip().splitlines()[0]
+        return RunFailed(
+            f"The label store could not be written: {reason}.",
+            remedy="Nothing was changed; the same request can be sent again.",
+        )
+    return cause or AssertionError("an error without a cause")

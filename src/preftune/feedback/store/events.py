@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text
+from sqlalchemy import Connection, Row, insert, select, text
 
-from preftune.artifacts import canonical_json
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.schema import DECISION, EVENT, JUDGMENT
+from preftune.feedback.store.statements import Prepared
 
 START = "0" * 64
 CHAIN_LOCK = 0x70726566  # "pref": PostgreSQL's advisory lock on the end of the chain
@@ -32,9 +32,9 @@ class Verdict:
     wrong: str
 
 
-_LAST = select(EVENT.c.seq, EVENT.c.hash).order_by(EVENT.c.seq.desc()).limit(1)
-_ADD = insert(EVENT)
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)").bindparams(bindparam("key", CHAIN_LOCK))
+_LAST = Prepared(select(EVENT.c.seq, EVENT.c.hash).order_by(EVENT.c.seq.desc()).limit(1))
+_ADD = Prepared(insert(EVENT))
+_LOCK = Prepared(text(f"SELECT pg_advisory_xact_lock({CHAIN_LOCK})"))
 
 
 def append(
@@ -52,12 +52,12 @@ def append(
     the commit.
     """
     if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK)
-    last = connection.execute(_LAST).first()
-    seq, previous = (last.seq + 1, last.hash) if last else (1, START)
-    written = canonical_json(payload).decode()
-    connection.execute(
-        _ADD,
+        _LOCK.all(connection, {})
+    last, previous = head(connection)
+    seq = last + 1
+    written = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    _ADD.change(
+        connection,
         {
             "seq": seq,
             "at": at,
@@ -69,7 +69,7 @@ def append(
             "hash": link(seq, at, actor, kind, project_id, written, previous),
         },
     )
-    return int(seq)
+    return seq
 
 
 def link(*fields: object) -> str:
@@ -77,10 +77,12 @@ def link(*fields: object) -> str:
     return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
 
 
+_JUDGMENT_COLUMNS = sorted(column.name for column in JUDGMENT.c if column.name != "seq")
+
+
 def judgment_digest(row: Mapping[str, Any]) -> str:
     """The hash of what a judgment's row holds, as its event records it."""
-    names = sorted(column.name for column in JUDGMENT.c if column.name != "seq")
-    return link(*(row[name] for name in names))
+    return link(*(row[name] for name in _JUDGMENT_COLUMNS))
 
 
 def decision_digest(row: Mapping[str, Any]) -> str:
@@ -91,8 +93,8 @@ def decision_digest(row: Mapping[str, Any]) -> str:
 
 def head(connection: Connection) -> tuple[int, str]:
     """The last event's number and hash; (0, zeros) before the first."""
-    last = connection.execute(_LAST).first()
-    return (int(last.seq), str(last.hash)) if last else (0, START)
+    last = _LAST.first(connection, {})
+    return (int(last[0]), str(last[1])) if last else (0, START)
 
 
 def verify(store: Store) -> Verdict:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, insert, select, text, update
 
 from preftune.artifacts import failpoint, hash_value
-from preftune.feedback.store import answers, events, fencing, items, lessons, projects
+from preftune.feedback.store import answers, events, fencing, fixed, items, lessons
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Conflict, Forbidden, InvalidAnswer, LeaseLost, Unknown
 from preftune.feedback.store.nouns import Judgment, Receipt, Revision, Status, Submission
@@ -19,17 +19,35 @@ from preftune.feedback.store.schema import (
     JUDGMENT,
     SLOT,
 )
+from preftune.feedback.store.statements import Prepared
 
-_ASSIGNMENT = (
-    select(ASSIGNMENT, ANNOTATOR.c.origin, ANNOTATOR.c.active)
+_LOCKED = Prepared(
+    select(
+        ASSIGNMENT.c.id,
+        ASSIGNMENT.c.project_id,
+        ASSIGNMENT.c.item_id,
+        ASSIGNMENT.c.annotator_id,
+        ASSIGNMENT.c.slot,
+        ASSIGNMENT.c.state,
+        ASSIGNMENT.c.epoch,
+        ASSIGNMENT.c.lease_until,
+        ASSIGNMENT.c.guideline_version,
+        ASSIGNMENT.c.attempt,
+        ANNOTATOR.c.origin,
+        ANNOTATOR.c.active,
+        ANNOTATOR.c.version,
+        ANNOTATOR.c.group_name,
+    )
     .join(ANNOTATOR, ANNOTATOR.c.id == ASSIGNMENT.c.annotator_id)
     .where(ASSIGNMENT.c.id == bindparam("assignment"))
+    .with_for_update(of=ASSIGNMENT)
 )
-_LOCKED = _ASSIGNMENT.with_for_update(of=ASSIGNMENT)
-_SAME = select(
-    JUDGMENT.c.body_hash, JUDGMENT.c.judgment_id, JUDGMENT.c.revision, JUDGMENT.c.status
-).where(JUDGMENT.c.submission_id == bindparam("submission"))
-_FILL_HELD = (
+_SAME = Prepared(
+    select(
+        JUDGMENT.c.body_hash, JUDGMENT.c.judgment_id, JUDGMENT.c.revision, JUDGMENT.c.status
+    ).where(JUDGMENT.c.submission_id == bindparam("submission"))
+)
+_FILL_HELD = Prepared(
     update(SLOT)
     .where(
         SLOT.c.item_id == bindparam("item"),
@@ -37,9 +55,9 @@ _FILL_HELD = (
         SLOT.c.holder == bindparam("assignment"),
         ~SLOT.c.done,
     )
-    .values(done=True)
+    .values(done=text("true"))
 )
-_FREE = (
+_FREE = Prepared(
     select(SLOT.c.slot)
     .where(
         SLOT.c.item_id == bindparam("item"), ~SLOT.c.done, SLOT.c.lease_until <= bindparam("now")
@@ -47,17 +65,36 @@ _FREE = (
     .order_by(SLOT.c.slot)
     .with_for_update()
 )
-_FILL_FREE = (
+_FILL_FREE = Prepared(
     update(SLOT)
     .where(SLOT.c.item_id == bindparam("item"), SLOT.c.slot == bindparam("place"), ~SLOT.c.done)
-    .values(done=True, holder=bindparam("assignment"))
+    .values(done=text("true"), holder=bindparam("assignment"))
 )
-_SUBMITTED = (
+_SUBMITTED = Prepared(
     update(ASSIGNMENT)
     .where(ASSIGNMENT.c.id == bindparam("assignment"))
-    .values(state="submitted", draft=None)
+    .values(state="submitted", draft=text("NULL"))
 )
-_ADD = insert(JUDGMENT)
+_ADD = Prepared(insert(JUDGMENT))
+
+
+class Lease(NamedTuple):
+    """An assignment as ``submit`` needs it, its row locked."""
+
+    id: int
+    project_id: int
+    item_id: int
+    annotator_id: int
+    slot: int | None
+    state: str
+    epoch: int
+    lease_until: float
+    guideline_version: int
+    attempt: int
+    origin: str
+    active: bool
+    version: str
+    group: str
 
 
 def submit(store: Store, submission: Submission, *, now: float | None = None) -> Receipt:
@@ -70,32 +107,29 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
     """
     submission_id = answers.checked_id(submission.submission_id)
     epoch = fencing.epoch_of(store, submission.assignment_id, submission.lease_token)
-    with store.reading() as connection:
-        known = connection.execute(_ASSIGNMENT, {"assignment": submission.assignment_id}).first()
-        if known is None:
-            raise Unknown(f"There is no assignment {submission.assignment_id}.")
-        project = projects.project_in(connection, known.project_id)
-        shown = submission.presentation.guideline_version
-        guideline = _guideline(connection, project.id, shown, known.guideline_version)
-    item = items.by_number(store, known.item_id)
+    owner = fixed.owner(store, submission.assignment_id)
+    asking = fixed.asking(store, owner.project_id)
+    item = items.by_number(store, owner.item_id)
     body = hash_value(answers.body_of(submission, assignment=submission.assignment_id))
-    row = answers.prepared(project, item, known.annotator_id, submission)
-    row |= {"submission_id": submission_id, "body_hash": body, "guideline_version": guideline}
+    row = answers.prepared(asking, item, owner.annotator_id, submission)
+    row |= {"submission_id": submission_id, "body_hash": body}
     failpoint("judgment.before_insert")
 
     def work(connection: Connection) -> Receipt:
-        assignment = connection.execute(_LOCKED, {"assignment": submission.assignment_id}).one()
+        lease = Lease(*_LOCKED.first(connection, {"assignment": submission.assignment_id}))
         replay = _replayed(connection, submission_id, body)
         if replay is not None:
             return replay
-        if not assignment.active:
+        if not lease.active:
             raise LeaseLost("removed", "This account has been removed.")
         moment = now if now is not None else store.now(connection)
-        status, slot = _place(connection, assignment, epoch, moment)
+        status, slot = _place(connection, lease, epoch, moment)
+        shown = submission.presentation.guideline_version
         first = {**row, "judgment_id": submission_id, "revision": 1, "status": status, "slot": slot}
-        _store(connection, assignment, first, moment)
+        first["guideline_version"] = _guideline(connection, lease, shown)
+        _store(connection, lease, first, moment)
         if item.purpose == "training" and status != "surplus":
-            lesson = lessons.learn(connection, project, item, assignment, moment)
+            lesson = lessons.learn(connection, asking.project, item, lease, moment)
             return Receipt(submission_id, 1, status, lesson=lesson)
         return Receipt(submission_id, 1, status)
 
@@ -104,12 +138,12 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
     return receipt
 
 
-def _guideline(connection: Connection, project_id: int, shown: int | None, taken: int) -> int:
+def _guideline(connection: Connection, lease: Lease, shown: int | None) -> int:
     """The version the answer was made under: the one shown, or the one when it was taken."""
-    if shown is None or shown == taken:
-        return taken
+    if shown is None or shown == lease.guideline_version:
+        return lease.guideline_version
     chosen = select(GUIDELINE.c.version).where(
-        GUIDELINE.c.project_id == project_id, GUIDELINE.c.version == shown
+        GUIDELINE.c.project_id == lease.project_id, GUIDELINE.c.version == shown
     )
     if connection.scalar(chosen) is None:
         raise InvalidAnswer(f"There is no version {shown} of the guidelines.")
@@ -117,65 +151,66 @@ def _guideline(connection: Connection, project_id: int, shown: int | None, taken
 
 
 def _replayed(connection: Connection, submission_id: str, body: str) -> Receipt | None:
-    same = connection.execute(_SAME, {"submission": submission_id}).first()
+    same = _SAME.first(connection, {"submission": submission_id})
     if same is None:
         return None
-    if same.body_hash != body:
+    body_hash, judgment_id, revision, status = same
+    if body_hash != body:
         raise Conflict(
             "This submission_id was used for another answer.",
             remedy="Give every answer its own UUID; change an answer with a revision.",
         )
-    return Receipt(same.judgment_id, same.revision, same.status, replayed=True)
+    return Receipt(judgment_id, revision, status, replayed=True)
 
 
 def _place(
-    connection: Connection, assignment: Row[Any], epoch: int, now: float
+    connection: Connection, lease: Lease, epoch: int, now: float
 ) -> tuple[Status, int | None]:
     """Fills a place of the item: the one held, else a free one, else none (surplus)."""
-    if assignment.state == "submitted":
+    if lease.state == "submitted":
         return "surplus", None
-    in_time = (
-        assignment.state == "leased" and assignment.epoch == epoch and assignment.lease_until > now
-    )
-    if assignment.slot is None:
+    in_time = lease.state == "leased" and lease.epoch == epoch and lease.lease_until > now
+    if lease.slot is None:
         return ("counted" if in_time else "late"), None
-    held = {"item": assignment.item_id, "place": assignment.slot, "assignment": assignment.id}
-    if connection.execute(_FILL_HELD, held).rowcount == 1:
-        return ("counted" if in_time else "late"), assignment.slot
-    free = connection.execute(_FREE, {"item": assignment.item_id, "now": now}).scalar()
+    held = {"item": lease.item_id, "place": lease.slot, "assignment": lease.id}
+    if _FILL_HELD.change(connection, held) == 1:
+        return ("counted" if in_time else "late"), lease.slot
+    free = _FREE.first(connection, {"item": lease.item_id, "now": now})
     if free is None:
         return "surplus", None
-    connection.execute(_FILL_FREE, {**held, "place": free})
-    return "late", int(free)
+    _FILL_FREE.change(connection, {**held, "place": free[0]})
+    return "late", int(free[0])
 
 
-def _store(connection: Connection, assignment: Row[Any], row: dict[str, Any], now: float) -> None:
+def _store(connection: Connection, lease: Lease, row: dict[str, Any], now: float) -> None:
     """Adds the row and the event that carries its digest."""
     row |= {
-        "project_id": assignment.project_id,
-        "item_id": assignment.item_id,
-        "annotator_id": assignment.annotator_id,
-        "assignment_id": assignment.id,
-        "origin": assignment.origin,
+        "project_id": lease.project_id,
+        "item_id": lease.item_id,
+        "annotator_id": lease.annotator_id,
+        "assignment_id": lease.id,
+        "origin": lease.origin,
+        "labeler_version": lease.version,
+        "group_name": lease.group,
         "created_at": now,
     }
     seq = events.append(
         connection,
-        actor=f"annotator:{assignment.annotator_id}",
+        actor=f"annotator:{lease.annotator_id}",
         kind="judgment.submitted" if row["revision"] == 1 else "judgment.revised",
         payload={
             "judgment": row["judgment_id"],
             "revision": row["revision"],
-            "item": assignment.item_id,
+            "item": lease.item_id,
             "status": row["status"],
             "row": events.judgment_digest(row),
         },
-        project_id=assignment.project_id,
+        project_id=lease.project_id,
         at=now,
     )
-    connection.execute(_ADD, {**row, "seq": seq})
-    if row["revision"] == 1 and assignment.state != "submitted":
-        connection.execute(_SUBMITTED, {"assignment": assignment.id})
+    _ADD.change(connection, {**row, "seq": seq})
+    if row["revision"] == 1 and lease.state != "submitted":
+        _SUBMITTED.change(connection, {"assignment": lease.id})
     failpoint("judgment.before_commit")
 
 
@@ -188,32 +223,32 @@ def revise(store: Store, revision: Revision, *, now: float | None = None) -> Rec
     submission_id = answers.checked_id(revision.submission_id)
     with store.reading() as connection:
         first = _first(connection, revision.judgment_id)
-        project = projects.project_in(connection, first.project_id)
-        shown = revision.presentation.guideline_version
-        guideline = _guideline(connection, project.id, shown, first.guideline_version)
+    asking = fixed.asking(store, first.project_id)
     item = items.by_number(store, first.item_id)
     if first.annotator_id != revision.annotator_id:
         raise Forbidden("This judgment is another person's.")
     if item.purpose == "training":
         raise Forbidden("The answer to a lesson has been shown; it stays as it is.")
     body = hash_value(answers.body_of(revision, judgment=revision.judgment_id))
-    row = answers.prepared(project, item, first.annotator_id, revision)
-    row |= {"submission_id": submission_id, "body_hash": body, "guideline_version": guideline}
+    row = answers.prepared(asking, item, first.annotator_id, revision)
+    row |= {"submission_id": submission_id, "body_hash": body}
 
     def work(connection: Connection) -> Receipt:
-        assignment = connection.execute(_LOCKED, {"assignment": first.assignment_id}).one()
+        lease = Lease(*_LOCKED.first(connection, {"assignment": first.assignment_id}))
         replay = _replayed(connection, submission_id, body)
         if replay is not None:
             return replay
-        if not assignment.active:
+        if not lease.active:
             raise Forbidden("This account has been removed.")
         moment = now if now is not None else store.now(connection)
-        if moment > first.created_at + project.undo_seconds:
+        if moment > first.created_at + asking.project.undo_seconds:
             raise Forbidden("It is too late to change this answer.")
         last = select(JUDGMENT.c.revision).where(JUDGMENT.c.judgment_id == revision.judgment_id)
         number = max(connection.scalars(last)) + 1
         same = {"judgment_id": revision.judgment_id, "status": first.status, "slot": first.slot}
-        _store(connection, assignment, {**row, **same, "revision": number}, moment)
+        shown = revision.presentation.guideline_version
+        same["guideline_version"] = _guideline(connection, lease, shown)
+        _store(connection, lease, {**row, **same, "revision": number}, moment)
         return Receipt(revision.judgment_id, number, first.status)
 
     receipt = store.write(work)
@@ -237,7 +272,6 @@ def rows_of(*conditions: Any) -> Select[Any]:
             ITEM.c.name.label("item_name"),
             ITEM.c.purpose,
             ANNOTATOR.c.name.label("annotator"),
-            ANNOTATOR.c.group_name,
         )
         .join(ITEM, ITEM.c.id == JUDGMENT.c.item_id)
         .join(ANNOTATOR, ANNOTATOR.c.id == JUDGMENT.c.annotator_id)
@@ -259,6 +293,7 @@ def read(rows: Iterable[RowMapping]) -> list[Judgment]:
             annotator=row["annotator"],
             group=row["group_name"],
             origin=row["origin"],
+            version=row["labeler_version"],
             status=row["status"],
             answer=json.loads(row["answer"]),
             presentation=json.loads(row["presentation"]),

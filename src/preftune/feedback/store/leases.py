@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from preftune.artifacts import canonical_json
-from preftune.feedback.store import events, fencing, items, taking
+from preftune.feedback.store import events, fencing, fixed, items, taking
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Forbidden, LeaseLost, Unknown
 from preftune.feedback.store.nouns import Assignment, Nothing, Purpose
@@ -34,12 +34,32 @@ def take(
     """
     known = {"project_id": project_id, "annotator_id": annotator_id}
 
-    def work(connection: Connection) -> int | Nothing:
+    def work(connection: Connection) -> taking.Taken | Nothing:
         moment = now if now is not None else store.now(connection)
         return taking.take_in(connection, {**known, "now": moment}, purpose)
 
     taken = store.write(work)
-    return taken if isinstance(taken, Nothing) else current(store, taken, annotator_id)
+    if isinstance(taken, Nothing):
+        return taken
+    item = items.by_number(store, taken.item_id)
+    fixed.remember(store, taken.id, project_id, item.number, annotator_id)
+    if not taken.fresh:
+        return current(store, taken.id, annotator_id)
+    return Assignment(
+        id=taken.id,
+        project_id=project_id,
+        annotator_id=annotator_id,
+        item=item,
+        slot=taken.slot,
+        lease_token=fencing.lease_token(store, taken.id, taken.epoch),
+        lease_until=taken.lease_until,
+        epoch=taken.epoch,
+        order=fencing.shown_order(taken.key, item.number, annotator_id, len(item.responses)),
+        guideline_version=taken.guideline,
+        draft=None,
+        draft_at=None,
+        training=item.purpose == "training",
+    )
 
 
 _ONE = (

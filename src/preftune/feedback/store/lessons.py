@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from preftune.feedback.kinds import kind
 from preftune.feedback.store import queue
@@ -38,7 +38,7 @@ def left(connection: Connection, known: Mapping[str, Any]) -> bool:
 
 
 def learn(
-    connection: Connection, project: Project, item: Item, assignment: Row[Any], now: float
+    connection: Connection, project: Project, item: Item, assignment: Any, now: float
 ) -> Lesson:
     """What the answer just stored was worth, and whether the session is over."""
     answers = _answers(connection, assignment)
@@ -70,7 +70,7 @@ def learn(
     )
 
 
-def _answers(connection: Connection, assignment: Row[Any]) -> list[tuple[int, str, str]]:
+def _answers(connection: Connection, assignment: Any) -> list[tuple[int, str, str]]:
     """Item, answer and known answer of this session so far."""
     chosen = (
         select(JUDGMENT.c.item_id, JUDGMENT.c.answer, ITEM.c.gold)

@@ -227,7 +227,10 @@ class Judgment:
     annotator_id: int
     annotator: str
     group: str
+    """The person's group when they answered."""
     origin: Origin
+    version: str
+    """Which program or model answered, "" for a person."""
     status: Status
     answer: Mapping[str, Any]
     presentation: Mapping[str, Any]

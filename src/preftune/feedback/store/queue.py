@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 
 from preftune.feedback.store.schema import ASSIGNMENT, ITEM, SLOT
+from preftune.feedback.store.statements import Prepared
 
 
 class Place(NamedTuple):
@@ -67,10 +67,12 @@ def _open_places(*further: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-_FROM_FRONT = _open_places()
-_FROM_HERE = _open_places(
-    tuple_(SLOT.c.precedence, SLOT.c.item_id)
-    > tuple_(bindparam("precedence"), bindparam("reached"))
+_FROM_FRONT = Prepared(_open_places())
+_FROM_HERE = Prepared(
+    _open_places(
+        tuple_(SLOT.c.precedence, SLOT.c.item_id)
+        > tuple_(bindparam("precedence"), bindparam("reached"))
+    )
 )
 
 
@@ -80,10 +82,10 @@ def next_work(
     """The next open place, and its row locked on PostgreSQL; ``known`` has project, person, now."""
     if reached is not None:
         further = {**known, "precedence": precedence, "reached": reached}
-        found = connection.execute(_FROM_HERE, further).first()
+        found = _FROM_HERE.first(connection, further)
         if found is not None:
             return _place(found)
-    found = connection.execute(_FROM_FRONT, known).first()
+    found = _FROM_FRONT.first(connection, known)
     return None if found is None else _place(found)
 
 
@@ -102,8 +104,8 @@ def _of_purpose(purpose: str) -> Select[Any]:
     )
 
 
-_GOLD = _of_purpose("gold")
-_LESSON = _of_purpose("training")
+_GOLD = Prepared(_of_purpose("gold"))
+_LESSON = Prepared(_of_purpose("training"))
 
 
 def next_gold(connection: Connection, known: dict[str, Any]) -> Place | None:
@@ -117,7 +119,7 @@ def next_lesson(connection: Connection, known: dict[str, Any]) -> Place | None:
 
 
 def _known_item(connection: Connection, chosen: Select[Any], known: dict[str, Any]) -> Place | None:
-    found = connection.execute(chosen, known).first()
+    found = chosen.first(connection, known)
     if found is None:
         return None
     return Place(found[0], None, None, found[1], found[2] or 0)
@@ -143,5 +145,5 @@ def next_return(connection: Connection, known: dict[str, Any]) -> float | None:
     return connection.execute(_OUT, known).scalar()
 
 
-def _place(row: Row[Any]) -> Place:
+def _place(row: Any) -> Place:
     return Place(row[0], row[1], row[2], row[3], row[4] or 0)

@@ -197,6 +197,8 @@ JUDGMENT = Table(
     Column("slot", Integer),
     Column("status", Text, nullable=False),
     Column("origin", Text, nullable=False),
+    Column("labeler_version", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("presentation", Text, nullable=False),
     Column("guideline_version", Integer, nullable=False),

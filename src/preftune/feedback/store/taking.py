@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from preftune.feedback.store import events, fencing, lessons, projects, queue
 from preftune.feedback.store.faults import Forbidden, Unknown
@@ -15,6 +15,7 @@ from preftune.feedback.store.schema import (
     PROJECT,
     SLOT,
 )
+from preftune.feedback.store.statements import Prepared
 
 MOST_HELD = 2
 """One item on the screen and one fetched ahead."""
@@ -45,7 +46,7 @@ _VERSION = (
     .correlate(PROJECT)
     .scalar_subquery()
 )
-_DESK = (
+_DESK = Prepared(
     select(
         PROJECT.c.state,
         PROJECT.c.key,
@@ -73,8 +74,15 @@ _DESK = (
     )
     .with_for_update(of=MEMBERSHIP)
 )
-_HELD = (
-    select(ASSIGNMENT.c.id, ASSIGNMENT.c.attempt, ASSIGNMENT.c.epoch, ASSIGNMENT.c.item_id)
+_HELD = Prepared(
+    select(
+        ASSIGNMENT.c.id,
+        ASSIGNMENT.c.attempt,
+        ASSIGNMENT.c.epoch,
+        ASSIGNMENT.c.item_id,
+        ASSIGNMENT.c.slot,
+        ASSIGNMENT.c.guideline_version,
+    )
     .where(
         ASSIGNMENT.c.annotator_id == queue.ME,
         ASSIGNMENT.c.project_id == queue.HERE,
@@ -83,8 +91,20 @@ _HELD = (
     )
     .order_by(ASSIGNMENT.c.taken_at, ASSIGNMENT.c.id)
 )
-_ADD = insert(ASSIGNMENT).returning(ASSIGNMENT.c.id)
-_AGAIN = (
+_NEW = (
+    "project_id",
+    "item_id",
+    "annotator_id",
+    "slot",
+    "state",
+    "epoch",
+    "lease_until",
+    "guideline_version",
+    "attempt",
+    "taken_at",
+)
+_ADD = Prepared(insert(ASSIGNMENT).returning(ASSIGNMENT.c.id), _NEW)
+_AGAIN = Prepared(
     update(ASSIGNMENT)
     .where(ASSIGNMENT.c.id == bindparam("assignment"))
     .values(
@@ -96,7 +116,7 @@ _AGAIN = (
         taken_at=bindparam("at"),
     )
 )
-_HOLD = (
+_HOLD = Prepared(
     update(SLOT)
     .where(
         SLOT.c.item_id == bindparam("item"),
@@ -106,10 +126,11 @@ _HOLD = (
     )
     .values(holder=bindparam("assignment"), lease_until=bindparam("until"))
 )
-_SERVED = (
+_SERVED = Prepared(
     update(MEMBERSHIP)
     .where(
-        MEMBERSHIP.c.project_id == bindparam("here"), MEMBERSHIP.c.annotator_id == bindparam("me")
+        MEMBERSHIP.c.project_id == bindparam("here"),
+        MEMBERSHIP.c.annotator_id == bindparam("me"),
     )
     .values(
         served=MEMBERSHIP.c.served + 1,
@@ -119,8 +140,21 @@ _SERVED = (
 )
 
 
-def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> int | Nothing:
-    """Leases an item inside a write transaction; the assignment's id, or why there is none.
+class Taken(NamedTuple):
+    """A leased assignment. ``fresh``: it did not exist before, so there is no draft."""
+
+    id: int
+    item_id: int
+    slot: int | None
+    epoch: int
+    lease_until: float
+    guideline: int
+    key: str
+    fresh: bool
+
+
+def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> Taken | Nothing:
+    """Leases an item inside a write transaction, or says why there is none.
 
     ``known``: project_id, annotator_id, now.
     """
@@ -128,7 +162,7 @@ def take_in(connection: Connection, known: dict[str, Any], purpose: Purpose) -> 
 
 
 def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
-    row = connection.execute(_DESK, known).first()
+    row = _DESK.first(connection, known)
     if row is None:
         projects.project_in(connection, known["project_id"])
         person = select(ANNOTATOR.c.id).where(ANNOTATOR.c.id == known["annotator_id"])
@@ -136,7 +170,7 @@ def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
             raise Unknown(f"There is no annotator with the id {known['annotator_id']}.")
         joined = {"project_id": known["project_id"], "annotator_id": known["annotator_id"]}
         connection.execute(insert(MEMBERSHIP).values(**joined))
-        row = connection.execute(_DESK, known).one()
+        row = _DESK.first(connection, known)
     desk = Desk(*row)
     if not desk.active:
         raise Forbidden("This account has been removed.")
@@ -147,15 +181,16 @@ def _desk(connection: Connection, known: dict[str, Any]) -> Desk:
 
 def _take(
     connection: Connection, desk: Desk, known: dict[str, Any], purpose: Purpose
-) -> int | Nothing:
+) -> Taken | Nothing:
     if desk.state == "paused":
         return Nothing("paused")
-    held = _held(connection, known, training=purpose == "training")
+    lesson = purpose == "training"
+    held = [row for row in _HELD.all(connection, known) if bool(row[1]) == lesson]
     if held and (purpose != "prefetch" or len(held) >= MOST_HELD):
         one = held[-1] if purpose == "prefetch" else held[0]
-        renew(connection, one.id, one.item_id, known["now"] + desk.lease_seconds)
-        return int(one.id)
-    lesson = purpose == "training"
+        until = known["now"] + desk.lease_seconds
+        renew(connection, one[0], one[3], until)
+        return Taken(one[0], one[3], one[4], one[2], until, one[5], desk.key, fresh=False)
     if lesson:
         place = _lesson(connection, desk, known)
     elif desk.training_items and desk.trained_at is None and lessons.any_here(connection, known):
@@ -167,17 +202,12 @@ def _take(
     return _lease(connection, desk, known, place, desk.training_attempt if lesson else 0)
 
 
-def _held(connection: Connection, known: dict[str, Any], *, training: bool) -> list[Row[Any]]:
-    live = connection.execute(_HELD, known).all()
-    return [row for row in live if bool(row.attempt) == training]
-
-
-_LIVE_ON = (
+_LIVE_ON = Prepared(
     update(ASSIGNMENT)
     .where(ASSIGNMENT.c.id == bindparam("assignment"))
     .values(lease_until=bindparam("until"))
 )
-_HELD_ON = (
+_HELD_ON = Prepared(
     update(SLOT)
     .where(
         SLOT.c.item_id == bindparam("item"),
@@ -190,9 +220,9 @@ _HELD_ON = (
 
 def renew(connection: Connection, assignment_id: int, item_id: int, until: float) -> None:
     """Lets an assignment and the place it holds live until a time."""
-    connection.execute(_LIVE_ON, {"assignment": assignment_id, "until": until})
+    _LIVE_ON.change(connection, {"assignment": assignment_id, "until": until})
     held = {"assignment": assignment_id, "item": item_id, "until": until}
-    connection.execute(_HELD_ON, held)
+    _HELD_ON.change(connection, held)
 
 
 def _lesson(connection: Connection, desk: Desk, known: dict[str, Any]) -> queue.Place | Nothing:
@@ -218,7 +248,7 @@ def _work(connection: Connection, desk: Desk, known: dict[str, Any]) -> queue.Pl
 
 def _lease(
     connection: Connection, desk: Desk, known: dict[str, Any], place: queue.Place, attempt: int
-) -> int:
+) -> Taken:
     now, epoch = known["now"], place.epoch + 1
     until = now + desk.lease_seconds
     if place.assignment_id is None:
@@ -234,20 +264,20 @@ def _lease(
             "attempt": attempt,
             "taken_at": now,
         }
-        assignment_id = connection.execute(_ADD, row).scalar_one()
+        assignment_id = int(_ADD.first(connection, row)[0])
     else:
         assignment_id = place.assignment_id
         again = {"assignment": assignment_id, "place": place.slot, "next_epoch": epoch}
         again |= {"until": until, "guideline": desk.guideline, "at": now}
-        connection.execute(_AGAIN, again)
+        _AGAIN.change(connection, again)
     if place.slot is not None:
         hold = {"item": place.item_id, "place": place.slot, "now": now}
         hold |= {"assignment": assignment_id, "until": until}
-        if connection.execute(_HOLD, hold).rowcount != 1:
+        if _HOLD.change(connection, hold) != 1:
             raise AssertionError("a place was taken inside the transaction that locked it")
     at = (place.precedence, place.item_id) if place.slot else (desk.precedence, desk.reached)
-    connection.execute(
-        _SERVED,
+    _SERVED.change(
+        connection,
         {
             "here": known["project_id"],
             "me": known["annotator_id"],
@@ -263,4 +293,6 @@ def _lease(
         project_id=known["project_id"],
         at=now,
     )
-    return int(assignment_id)
+    fresh = place.assignment_id is None
+    guideline = desk.guideline
+    return Taken(assignment_id, place.item_id, place.slot, epoch, until, guideline, desk.key, fresh)

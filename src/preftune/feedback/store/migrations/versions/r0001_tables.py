@@ -252,6 +252,8 @@ def judgments() -> None:
         sa.Column("slot", sa.Integer(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("labeler_version", sa.Text(), nullable=False),
+        sa.Column("group_name", sa.Text(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("presentation", sa.Text(), nullable=False),
         sa.Column("guideline_version", sa.Integer(), nullable=False),
