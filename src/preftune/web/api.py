@@ -132,9 +132,7 @@ def take_next(
 ) -> JSONResponse:
     """An item, leased to you. ``prefetch`` gives a second one beside the one you hold."""
     found = projects.named(store, project)
-    given = leases.take(
-        store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose
-    )
+    given = leases.take(store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose)
     if isinstance(given, Nothing):
         return JSONResponse(nothing_view(given))
     return JSONResponse(assignment_view(found, given, asked.render))
@@ -203,9 +201,7 @@ def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONRespon
 
 
 @api.post("/judgments/{judgment}/revise", response_model=ReceiptView)
-def revise(
-    judgment: JudgmentId, asked: Answered, store: TheStore, person: Labeler
-) -> JSONResponse:
+def revise(judgment: JudgmentId, asked: Answered, store: TheStore, person: Labeler) -> JSONResponse:
     """Change an earlier answer of yours: a new revision, the old one stays."""
     receipt = judgments.revise(
         store,
@@ -249,9 +245,7 @@ def my_judgments(
     """Your last judgments in a project, newest first."""
     found = projects.named(store, project)
     mine = judgments.mine(store, found.id, person.id, limit=limit)
-    return JSONResponse(
-        [judgment_view(one, one.created_at + found.undo_seconds) for one in mine]
-    )
+    return JSONResponse([judgment_view(one, one.created_at + found.undo_seconds) for one in mine])
 
 
 @api.post("/preview", response_model=TextView)

@@ -1,4 +1,4 @@
-"""The example project: pairs of help-desk replies from the built-in world, to try labelling with."""
+"""The example project: pairs of help-desk replies from the built-in world, to try it with."""
 
 import re
 

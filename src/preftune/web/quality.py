@@ -9,22 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from preftune.feedback.kinds import Measure, kind
-from preftune.feedback.store import adjudication, gold, items, judgments, progress, projects
+from preftune.feedback.kinds import kind
+from preftune.feedback.store import (
+    adjudication,
+    agreement,
+    gold,
+    items,
+    latest,
+    progress,
+    projects,
+)
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.exporting import watermark_now
 from preftune.feedback.store.gold import GoldResult
 from preftune.feedback.store.nouns import Item, Judgment, Project
-from preftune.feedback.store.schema import ITEM, JUDGMENT
-from preftune.records import Estimate
-from preftune.stats import Ratings, agreement_report, share_estimate
+from preftune.records import BadInput, Estimate
+from preftune.stats import share_estimate
 from preftune.web.payloads import answer_said, order_of, question_of
 
 FEWEST = 20
 """Items below which a number is not shown: it would say nothing."""
-RESAMPLES = 500
-BINS = 40
-"""Values of a slider are put into this many bins for agreement."""
+POOLS = {
+    "human_human": "people",
+    "machine_machine": "machines",
+    "mixed": "people and machines",
+}
 DELAY_SECONDS = 3600.0
 """How long after an answer its owner may see how others answered."""
 HASTY = 1 / 3
@@ -48,18 +57,18 @@ def votes_of(store: Store, project: Project) -> tuple[Vote, ...]:
 def _votes(store: Store, project_id: int, watermark: int) -> tuple[Vote, ...]:
     project = projects.by_id(store, project_id)
     one, question = kind(project.kind), question_of(project)
-    chosen = judgments.rows_of(
-        JUDGMENT.c.project_id == project_id,
-        JUDGMENT.c.status != "surplus",
-        ITEM.c.purpose == "work",
-    ).order_by(JUDGMENT.c.seq)
-    with store.reading() as connection:
-        rows = judgments.read(connection.execute(chosen).mappings())
-    latest = {row.judgment_id: row for row in rows}
     texts = {item.number: _texts(item) for item in _all_items(store, project_id)}
+    with store.reading() as connection:
+        said = [
+            judgment
+            for of_item in latest.last_revisions(connection, project_id, watermark=watermark)
+            for judgment in of_item
+        ]
     return tuple(
-        Vote(row, one.values(question, one.answer.model_validate(row.answer), texts[row.item_number]))
-        for row in latest.values()
+        Vote(
+            row, one.values(question, one.answer.model_validate(row.answer), texts[row.item_number])
+        )
+        for row in said
     )
 
 
@@ -75,72 +84,24 @@ def _texts(item: Item) -> tuple[str, ...]:
 
 
 def agreement_view(store: Store, project: Project) -> dict[str, Any]:
-    """Each measure of the kind: agreement over everyone, and inside each group of labelers."""
-    votes = votes_of(store, project)
-    groups = sorted({vote.judgment.group for vote in votes if vote.judgment.group})
+    """Each measure of the kind: agreement over everyone, and inside each group of people."""
     measures = []
-    for measure in kind(project.kind).measures(question_of(project)):
-        rows = [("everyone", pairs) for pairs in _reported(votes, measure).items()]
-        for group in groups:
-            inside = [vote for vote in votes if vote.judgment.group == group]
-            rows += [(f"group {group}", pairs) for pairs in _reported(inside, measure).items()]
-        measures.append({"name": measure.name, "level": measure.level, "rows": rows})
-    return {"measures": measures, "fewest": FEWEST, "judgments": len(votes)}
+    for name, found in _report(store, project.name, watermark_now(store)).items():
+        rows = [("everyone", pool, found[pool]) for pool in POOLS if pool in found]
+        rows += [
+            (f"group {group or '(none)'}", "human_human", one)
+            for group, one in found["groups"].items()
+        ]
+        measures.append({"name": name, "level": found["level"], "rows": rows})
+    return {"measures": measures, "fewest": FEWEST, "pools": POOLS}
 
 
-def _reported(votes: Sequence[Vote], measure: Measure) -> dict[str, dict[str, Any]]:
-    """``human_human``, ``machine_machine``, ``mixed``; coefficients hidden below FEWEST items."""
-    ratings, prompts, origins = _ratings(votes, measure.name)
-    if ratings is None:
+@lru_cache(maxsize=8)
+def _report(store: Store, name: str, watermark: int) -> dict[str, Any]:
+    try:
+        return agreement.report(store, name, watermark=watermark)
+    except BadInput:  # no item has two judgments yet
         return {}
-    found = agreement_report(
-        ratings,
-        measure.level,
-        prompts,
-        origins,
-        rng=np.random.default_rng(0),
-        resamples=RESAMPLES,
-    )
-    shown: dict[str, dict[str, Any]] = {}
-    for name, given in found.items():
-        enough = given["items"] >= FEWEST
-        shown[name] = {
-            key: (value if enough else None) if isinstance(value, Estimate | None) else value
-            for key, value in given.items()
-        }
-    return shown
-
-
-def _ratings(
-    votes: Sequence[Vote], measure: str
-) -> tuple[Ratings | None, list[int], list[str]]:
-    """The long table of one measure; its clusters (items); each rater's origin."""
-    units: dict[tuple[int, str], int] = {}
-    raters: dict[int, int] = {}
-    origins: list[str] = []
-    cells: list[tuple[int, int, float]] = []
-    for vote in votes:
-        for unit, value in vote.values.get(measure, {}).items():
-            row = units.setdefault((vote.judgment.item_number, unit), len(units))
-            if vote.judgment.annotator_id not in raters:
-                raters[vote.judgment.annotator_id] = len(raters)
-                origins.append(vote.judgment.origin)
-            cells.append((row, raters[vote.judgment.annotator_id], value))
-    if not cells:
-        return None, [], []
-    item, rater, values = (np.array(column) for column in zip(*cells, strict=True))
-    ratings = Ratings(
-        item.astype(np.int64), rater.astype(np.int64), _binned(values), len(units), len(raters)
-    )
-    return ratings, [number for number, _ in units], origins
-
-
-def _binned(values: np.ndarray) -> np.ndarray:
-    """A slider's many values in equal bins; a scale's few values as they are."""
-    if np.unique(values).size <= BINS:
-        return values.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    return low + np.round((values - low) / (high - low) * BINS) * (high - low) / BINS
 
 
 def agreement_with_others(votes: Iterable[Vote], measure: str) -> dict[int, Estimate]:
@@ -214,9 +175,7 @@ def own_view(store: Store, project: Project, annotator_id: int) -> dict[str, Any
     votes = votes_of(store, project)
     settled = [vote for vote in votes if vote.judgment.created_at <= time.time() - DELAY_SECONDS]
     headline = kind(project.kind).measures(question_of(project))[0].name
-    mine = [
-        one for one in gold.results(store, project.id) if one.annotator_id == annotator_id
-    ]
+    mine = [one for one in gold.results(store, project.id) if one.annotator_id == annotator_id]
     return {
         "agreement": _enough(agreement_with_others(settled, headline).get(annotator_id)),
         "fewest": FEWEST,

@@ -23,7 +23,7 @@ LONGEST = 20_000
 """Characters. A longer text is shown as it is written, whole, and not as Markdown."""
 
 DEEPEST = 40
-"""Levels of a block in a block, twice for a list's item. A deeper text is shown as it is written."""
+"""Levels of blocks in blocks, two for a list's item. A deeper text is shown as written."""
 
 SECONDS = 0.5
 """A text whose Markdown takes longer is shown as it is written."""
@@ -43,7 +43,7 @@ HIDDEN = {
     "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2066": "LRI", "\u2067": "RLI",
     "\u2068": "FSI", "\u2069": "PDI",
 }  # fmt: skip
-"""Unicode's direction controls (UAX #9, table 2.1 to 2.6): they can make a text read otherwise than it is."""
+"""Unicode's direction controls (UAX #9): they can make a text read otherwise than it is."""
 
 _VISIBLE = {
     **{ord(sign): f"\u27e8{name}\u27e9" for sign, name in HIDDEN.items()},

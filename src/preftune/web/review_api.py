@@ -25,9 +25,7 @@ def look(item: ItemNumber, store: TheStore, person: Manager) -> JSONResponse:
 
 
 @api.post("/{item}/blind", response_model=DisputedView)
-def blind(
-    item: ItemNumber, asked: ReviewRequest, store: TheStore, person: Manager
-) -> JSONResponse:
+def blind(item: ItemNumber, asked: ReviewRequest, store: TheStore, person: Manager) -> JSONResponse:
     """Your own answer, before the votes are shown."""
     said = adjudication.say_blind(store, item, annotator_id=person.id, answer=asked.answer)
     return _view(store, said)

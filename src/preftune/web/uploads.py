@@ -1,4 +1,4 @@
-"""Files of items sent by a browser. The name of a file is never used as a path; archives are refused."""
+"""Files of items sent by a browser: the name is never used as a path, archives are refused."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -79,7 +79,9 @@ def _item(row: Mapping[str, Any], line: int) -> NewItem:
         )
     texts = _responses(row, line)
     models = row.get("models") or [row.get("model")] * len(texts)
-    models = models if isinstance(models, list) and len(models) == len(texts) else [None] * len(texts)
+    models = (
+        models if isinstance(models, list) and len(models) == len(texts) else [None] * len(texts)
+    )
     responses = [
         Response(text, None if model is None else str(model))
         for text, model in zip(texts, models, strict=True)

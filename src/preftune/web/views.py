@@ -1,5 +1,6 @@
 """Pages: templates, what every page knows, and how numbers and times are written."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -95,10 +96,12 @@ def seconds(given: float | None) -> str:
     return "–" if given is None else f"{given:.0f} s" if given >= 10 else f"{given:.1f} s"
 
 
-def estimate(given: Estimate | None, percent: bool = False) -> str:
+def estimate(given: Estimate | Mapping[str, Any] | None, percent: bool = False) -> str:
     """A number with its 95 % interval."""
     if given is None:
         return "–"
+    if isinstance(given, Mapping):
+        given = Estimate(given["value"], given["low"], given["high"], given["count"])
     if percent:
         return f"{100 * given.value:.0f} % [{100 * given.low:.0f}, {100 * given.high:.0f}]"
     return f"{given.value:.2f} [{given.low:.2f}, {given.high:.2f}]"

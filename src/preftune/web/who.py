@@ -91,9 +91,7 @@ def somebody(request: Request) -> Person:
     session = sessions.find(store, secret) if secret else None
     if session is None:
         raise NotLoggedIn
-    return Person(
-        session.annotator, RIGHTS[session.annotator.role], session.csrf, session.handle
-    )
+    return Person(session.annotator, RIGHTS[session.annotator.role], session.csrf, session.handle)
 
 
 def needs(right: Right) -> Callable[[Person], Awaitable[Person]]:

@@ -69,9 +69,7 @@ def log_out(request: Request, store: TheStore, person: Somebody) -> Response:
     return gone
 
 
-def _join(
-    request: Request, store: Store, secret: str, fault: str = "", name: str = ""
-) -> Response:
+def _join(request: Request, store: Store, secret: str, fault: str = "", name: str = "") -> Response:
     invite = sessions.look_up_invite(store, secret)
     if invite is None or invite.used or invite.expires_at < time.time():
         remedy = "Ask whoever sent it for a new one."
@@ -90,7 +88,7 @@ def _join(
 
 
 def _logged_in(request: Request, store: Store, annotator_id: int) -> RedirectResponse:
-    """A new session, whatever the browser came with: an id planted before login is worth nothing."""
+    """A new session always: an id planted in the browser before is worth nothing."""
     old = request.cookies.get(COOKIE, "")
     if old:
         sessions.end(store, old)

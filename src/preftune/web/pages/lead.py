@@ -28,9 +28,7 @@ def overview(request: Request, name: str, store: TheStore, person: Watcher) -> R
 def agreement(request: Request, name: str, store: TheStore, person: Watcher) -> Response:
     project = projects.named(store, name)
     view = agreement_view(store, project)
-    return page(
-        request, "agreement.html", person, project=project, tab="agreement", agreement=view
-    )
+    return page(request, "agreement.html", person, project=project, tab="agreement", agreement=view)
 
 
 @router.get("/p/{name}/labelers")

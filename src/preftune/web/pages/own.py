@@ -77,5 +77,10 @@ def mine(request: Request, name: str, store: TheStore, person: Labeler) -> Respo
     """Own agreement with others, and own results on known items, after a delay."""
     project = projects.named(store, name)
     return page(
-        request, "mine.html", person, project=project, tab="mine", own=own_view(store, project, person.id)
+        request,
+        "mine.html",
+        person,
+        project=project,
+        tab="mine",
+        own=own_view(store, project, person.id),
     )

@@ -14,9 +14,9 @@ router = APIRouter()
 @router.get("/p/{name}/disputed")
 def disputed(request: Request, name: str, store: TheStore, person: Manager) -> Response:
     project = projects.named(store, name)
-    decided = [
-        one for one in adjudication.decisions(store, project.id) if one.stage == "final"
-    ][-50:]
+    decided = [one for one in adjudication.decisions(store, project.id) if one.stage == "final"][
+        -50:
+    ]
     rows = []
     for one in reversed(decided):
         item = items.by_number(store, one.item_number)
