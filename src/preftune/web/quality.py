@@ -1,10 +1,10 @@
 """Agreement and each labeler's quality, as pages show them. Everything with its interval."""
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from preftune.feedback.store import (
     items,
     latest,
     progress,
-    projects,
 )
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.exporting import watermark_now
@@ -29,6 +28,8 @@ from preftune.web.payloads import answer_said, order_of, question_of
 
 FEWEST = 20
 """Items below which a number is not shown: it would say nothing."""
+REMEMBERED = 8
+"""Results kept; each belongs to one state of the store."""
 POOLS = {
     "human_human": "people",
     "machine_machine": "machines",
@@ -38,6 +39,21 @@ DELAY_SECONDS = 3600.0
 """How long after an answer its owner may see how others answered."""
 HASTY = 1 / 3
 """A labeler whose median time is below this share of everyone's is pointed out, not punished."""
+
+
+_KEPT: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+_LOCK = Lock()
+
+
+def _remembered(key: tuple[object, ...], make: Callable[[], Any]) -> Any:
+    """What was worked out for the same state of the store before; the last few only."""
+    with _LOCK:
+        if key not in _KEPT:
+            _KEPT[key] = make()
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > REMEMBERED:
+            _KEPT.popitem(last=False)
+        return _KEPT[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +66,17 @@ class Vote:
 
 def votes_of(store: Store, project: Project) -> tuple[Vote, ...]:
     """Every counted judgment of ordinary items, in its latest revision."""
-    return _votes(store, project.id, watermark_now(store))
+    mark = watermark_now(store)
+    return _remembered(("votes", store.url, project.id, mark), lambda: _votes(store, project, mark))
 
 
-@lru_cache(maxsize=8)
-def _votes(store: Store, project_id: int, watermark: int) -> tuple[Vote, ...]:
-    project = projects.by_id(store, project_id)
+def _votes(store: Store, project: Project, watermark: int) -> tuple[Vote, ...]:
     one, question = kind(project.kind), question_of(project)
-    texts = {item.number: _texts(item) for item in _all_items(store, project_id)}
+    texts = {item.number: _texts(item) for item in _all_items(store, project.id)}
     with store.reading() as connection:
         said = [
             judgment
-            for of_item in latest.last_revisions(connection, project_id, watermark=watermark)
+            for of_item in latest.last_revisions(connection, project.id, watermark=watermark)
             for judgment in of_item
         ]
     return tuple(
@@ -86,7 +101,9 @@ def _texts(item: Item) -> tuple[str, ...]:
 def agreement_view(store: Store, project: Project) -> dict[str, Any]:
     """Each measure of the kind: agreement over everyone, and inside each group of people."""
     measures = []
-    for name, found in _report(store, project.name, watermark_now(store)).items():
+    mark = watermark_now(store)
+    key = ("agreement", store.url, project.id, mark)
+    for name, found in _remembered(key, lambda: _report(store, project.name, mark)).items():
         rows = [("everyone", pool, found[pool]) for pool in POOLS if pool in found]
         rows += [
             (f"group {group or '(none)'}", "human_human", one)
@@ -96,7 +113,6 @@ def agreement_view(store: Store, project: Project) -> dict[str, Any]:
     return {"measures": measures, "fewest": FEWEST, "pools": POOLS}
 
 
-@lru_cache(maxsize=8)
 def _report(store: Store, name: str, watermark: int) -> dict[str, Any]:
     try:
         return agreement.report(store, name, watermark=watermark)

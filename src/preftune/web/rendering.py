@@ -81,7 +81,7 @@ def _rendered(text: str) -> Markup | None:
     env = {"until": time.monotonic() + SECONDS}
     try:
         tokens = _PARSER.parse(visible(text), env)
-        if _deepest(tokens) >= DEEPEST:  # the parser drops what is deeper
+        if _deepest(tokens) >= DEEPEST - 2:  # the parser drops what is deeper
             return None
         html = _PARSER.renderer.render(tokens, _PARSER.options, env)
     except (_TooSlow, RecursionError):
