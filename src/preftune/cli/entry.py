@@ -12,12 +12,14 @@ import typer
 from typer.main import get_command
 
 import preftune
+from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check
 from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
+from preftune.cli.label import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -58,6 +60,7 @@ VERBS = (
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
         ),
     ),
+    (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
     (doctor, ("preftune doctor", "preftune doctor recipe.toml")),
     (
         convert_config,
@@ -71,6 +74,7 @@ for _verb, _examples in VERBS:
     app.command(name=_name, epilog=examples(*_examples))(_verb)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(label, name="label")
 
 
 def _show_version(wanted: bool) -> None:

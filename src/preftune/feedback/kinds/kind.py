@@ -164,7 +164,7 @@ def origin_columns(asked: Asked, said: Sequence[Said], source: str) -> dict[str,
 
 
 def source_of(said: Sequence[Said], votes: Sequence[object]) -> str:
-    """``unanimous``, ``majority`` or ``unresolved``; ``_machine`` or ``_mixed`` when not people's."""
+    """How it was decided: unanimous, majority, unresolved or adjudicated; _machine or _mixed."""
     if any(one.judgment_id.startswith("decision:") for one in said):
         return "adjudicated"
     counts = sorted((list(votes).count(vote) for vote in set(votes)), reverse=True)

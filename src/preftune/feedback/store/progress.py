@@ -51,14 +51,14 @@ def summary(store: Store, project_id: int) -> Progress:
     with store.reading() as connection:
         project = projects.project_in(connection, project_id)
         people = _people(connection, project_id)
-        seconds = sum(person.active_seconds for person in people)
-        counted = sum(person.judgments for person in people)
+        seconds = float(sum(person.active_seconds for person in people))
+        timed = _timed(connection, project_id)
         rate = project.cost_per_hour
         return Progress(
             **_places(connection, project_id, store.now(connection)),
             **_counts(connection, project_id),
             active_seconds=seconds,
-            seconds_per_judgment=seconds / counted if counted else None,
+            seconds_per_judgment=seconds / timed if timed else None,
             cost=None if rate is None else seconds / HOUR * rate,
             annotators=tuple(people),
         )
@@ -104,6 +104,12 @@ def _counts(connection: Connection, project_id: int) -> dict[str, int]:
     }
 
 
+def _timed(connection: Connection, project_id: int) -> int:
+    """Judgments whose active time is known."""
+    here = (JUDGMENT.c.project_id == project_id) & JUDGMENT.c.active_ms.is_not(None)
+    return int(connection.scalar(select(func.count()).where(here, JUDGMENT.c.revision == 1)) or 0)
+
+
 def _people(connection: Connection, project_id: int) -> list[AnnotatorProgress]:
     times: dict[int, list[float]] = {}
     made: dict[int, list[float]] = {}
@@ -132,7 +138,7 @@ def _people(connection: Connection, project_id: int) -> list[AnnotatorProgress]:
             origin=row.origin,
             judgments=len(made.get(row.id, [])),
             skipped=skipped.get(row.id, 0),
-            active_seconds=sum(times.get(row.id, [])),
+            active_seconds=float(sum(times.get(row.id, []))),
             median_seconds=median(times[row.id]) if times.get(row.id) else None,
             last_at=max(made[row.id]) if made.get(row.id) else None,
         )
