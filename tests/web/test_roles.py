@@ -79,7 +79,9 @@ UUID = "00000000-0000-4000-8000-000000000000"
 BODIES = {
     "/next": {}, "/skip": {"lease_token": "t", "reason": "r"}, "/heartbeat": {"lease_token": "t"},
     "/release": {"lease_token": "t"}, "/draft": {"lease_token": "t", "draft": {}},
-    "/api/judgments": {"submission_id": UUID, "assignment_id": 999, "lease_token": "t", "answer": {}},
+    "/api/judgments": {
+        "submission_id": UUID, "assignment_id": 999, "lease_token": "t", "answer": {},
+    },
     "/revise": {"submission_id": UUID, "answer": {}}, "/api/preview": {"text": "x"},
     "/blind": {"answer": {}}, "/decision": {"answer": {}},
 }  # fmt: skip

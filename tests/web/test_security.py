@@ -170,7 +170,7 @@ def test_a_session_of_ones_own_can_be_ended_and_no_one_elses(site: Site) -> None
 
 
 def test_no_secret_is_in_the_database(account: Site) -> None:
-    """Passwords as argon2id; sessions, invites and tokens as hashes: a stolen file opens nothing."""
+    """Passwords are argon2id, other secrets hashes: a stolen file opens nothing."""
     admin = account.client("admin")
     page = admin.post("/people/invites", data={"csrf": account.csrf("admin")}).text
     invite = re.search(r"/join/([\w-]+)", page)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from preftune.cli.options import AsJson
+from preftune.cli.label import label, opened
+from preftune.cli.options import AsJson, examples
 from preftune.cli.reply import json_text
 from preftune.records import BadInput
 
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
+@label.command(
+    epilog=examples(
+        "preftune label serve",
+        "preftune label serve labels.db --port 9000",
+        "preftune label serve env:LABELS_URL --root-path /label --public-url https://example.org",
+    )
+)
 def serve(
     store: Annotated[
         str,
         typer.Argument(
-            metavar="STORE", help="A file (made when it is not there), or a postgresql:// URL."
+            metavar="STORE",
+            help="A file, made when it is not there; or env:NAME for a URL in the variable NAME.",
         ),
     ] = "labels.db",
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -58,12 +67,10 @@ def serve(
 def _serve(name: str, listening: socket.socket, settings: "WebSettings", as_json: bool) -> None:
     import uvicorn
 
-    from preftune.feedback.store.engine import open_store
     from preftune.feedback.store.sessions import first_run_secret
     from preftune.web import create_app
 
-    store = open_store(name, create=True)
-    try:
+    with opened(name, create=True) as store:
         host, port = listening.getsockname()[:2]
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         url = (settings.public_url or f"http://{shown}:{port}") + settings.root_path
@@ -79,8 +86,6 @@ def _serve(name: str, listening: socket.socket, settings: "WebSettings", as_json
             timeout_graceful_shutdown=10,
         )
         uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        store.close()
 
 
 def _announce(url: str, link: str | None, host: str, as_json: bool) -> None:
