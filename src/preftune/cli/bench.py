@@ -17,7 +17,12 @@ Rows = list[dict[str, Any]]
 
 
 def bench(
-    work: Annotated[str, typer.Argument(metavar="WORK", help="What to measure: feedback.")],
+    work: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORK", help="What to measure: feedback, feedback-http or feedback-browser."
+        ),
+    ],
     data: Annotated[
         Path | None,
         typer.Option("--data", help="A dataset, for work that needs one.", show_default=False),
@@ -90,5 +95,30 @@ def feedback(asked: Mapping[str, Any]) -> Rows:
     ]
 
 
-WORKS: dict[str, Callable[[Mapping[str, Any]], Rows]] = {"feedback": feedback}
+def feedback_http(asked: Mapping[str, Any]) -> Rows:
+    """The same cycles through the labelling app's API: two requests each, over HTTP."""
+    from preftune.cli.bench_web import http_rounds
+
+    more = {"clients": asked["workers"]}
+    return [row("feedback over HTTP", "lease-and-submit cycles/s", http_rounds(asked), **more)]
+
+
+def feedback_browser(asked: Mapping[str, Any]) -> Rows:
+    """From the Enter key to the next item painted, in Chromium on this machine."""
+    import numpy as np
+
+    from preftune.cli.bench_web import key_rounds
+
+    rounds = key_rounds(asked)
+    return [
+        row(f"key to paint, {share} %", "ms", [float(np.percentile(one, share)) for one in rounds])
+        for share in (50, 95)
+    ]
+
+
+WORKS: dict[str, Callable[[Mapping[str, Any]], Rows]] = {
+    "feedback": feedback,
+    "feedback-http": feedback_http,
+    "feedback-browser": feedback_browser,
+}
 """What can be measured, by name."""

@@ -21,7 +21,7 @@ from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
-from preftune.cli.label import label
+from preftune.cli.label_serve import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
