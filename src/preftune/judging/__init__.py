@@ -1,0 +1,67 @@
+"""Judging by prompts: what is asked, in which order, and what counts as a verdict."""
+
+from preftune.judging.asking import (
+    Answer,
+    Ask,
+    Question,
+    Write,
+    asking,
+    asking_writer,
+    writing,
+)
+from preftune.judging.constitution import Constitution, Principle, load_constitution
+from preftune.judging.endpoint import HttpJudge, Usage
+from preftune.judging.grading import (
+    Criterion,
+    Graded,
+    Response,
+    grade,
+    propositions_hold,
+    rate,
+)
+from preftune.judging.pairwise import Pair, PairOpinion, Reasoning, compare, labelled
+from preftune.judging.templates import Template, packaged_templates, template, transcript
+from preftune.judging.verdicts import (
+    NoVerdict,
+    clamped,
+    expected_score,
+    normalised,
+    read_choice,
+    read_grades,
+)
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Constitution",
+    "Criterion",
+    "Graded",
+    "HttpJudge",
+    "NoVerdict",
+    "Pair",
+    "PairOpinion",
+    "Principle",
+    "Question",
+    "Reasoning",
+    "Response",
+    "Template",
+    "Usage",
+    "Write",
+    "asking",
+    "asking_writer",
+    "clamped",
+    "compare",
+    "expected_score",
+    "grade",
+    "labelled",
+    "load_constitution",
+    "normalised",
+    "packaged_templates",
+    "propositions_hold",
+    "rate",
+    "read_choice",
+    "read_grades",
+    "template",
+    "transcript",
+    "writing",
+]
