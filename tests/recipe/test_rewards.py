@@ -32,8 +32,8 @@ def test_models_are_sources_and_functions_are_found() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "either a model or a callable"),
-        ({"model": "m", "callable": "a:b"}, "either a model or a callable"),
+        ({}, "either a model, a callable or a rule"),
+        ({"model": "m", "callable": "a:b"}, "either a model, a callable or a rule"),
         ({"model": "gold:helpdesk"}, "measures and never teaches"),
         ({"callable": "short"}, "is not module:function"),
         ({"callable": "my rules:short"}, "is not module:function"),

@@ -17,6 +17,7 @@ from preftune.rewards import (
     EnsembleScore,
     Part,
     RewardModelScore,
+    RuleScore,
     load_callable,
     same_vocabulary,
     training_score,
@@ -40,6 +41,8 @@ def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
         score: Score
         if reward.callable is not None:
             score = CallableScore(name, load_callable(reward.callable))
+        elif reward.rule is not None:
+            score = RuleScore(reward.rule)
         else:
             score = _model(context, f"rewards.{name}.model", renderer)
         parts.append(Part(name, score, reward.weight))

@@ -1,9 +1,10 @@
-"""Scores that may become rewards: reward models, functions, their sum; gold never does."""
+"""Scores that may become rewards: reward models, functions, rules, their sum; gold never does."""
 
 from preftune.rewards.callable import CallableScore, load_callable
 from preftune.rewards.compose import ComposedScore, Part, part_metrics, parts_of, training_score
 from preftune.rewards.ensemble import EnsembleScore, aggregated
 from preftune.rewards.reward_model import RewardModelScore, same_vocabulary
+from preftune.rewards.rules import RuleScore
 
 __all__ = [
     "CallableScore",
@@ -11,6 +12,7 @@ __all__ = [
     "EnsembleScore",
     "Part",
     "RewardModelScore",
+    "RuleScore",
     "aggregated",
     "load_callable",
     "part_metrics",
