@@ -88,7 +88,7 @@ def over_seeds(values: ArrayLike, *, level: float = 0.95) -> Estimate:
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
     """Rank correlation, equal values sharing their mean rank; None when either is constant."""
-    first, second = _ranks(column(a)), _ranks(column(b))
+    first, second = ranks(column(a)), ranks(column(b))
     if first.size != second.size:
         raise BadInput(f"A correlation needs equal lengths: {first.size} and {second.size}.")
     if np.ptp(first) == 0 or np.ptp(second) == 0:
@@ -115,7 +115,7 @@ def _upper(level: float) -> float:
     return (1 + level) / 2
 
 
-def _ranks(x: Floats) -> Floats:
+def ranks(x: Floats) -> Floats:
     """1-based ranks; equal values share the mean of their places."""
     _, places, counts = np.unique(x, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
