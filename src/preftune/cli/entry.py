@@ -18,6 +18,7 @@ from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
+from preftune.cli.evaluate_judge import judge
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -25,6 +26,7 @@ from preftune.cli.quickstart import quickstart
 from preftune.cli.reply import Reply, json_text, print_for_people
 from preftune.cli.report import report
 from preftune.cli.run import run
+from preftune.cli.serve import serve
 from preftune.records import PreftuneError, RunFailed
 
 STOPPED = 130
@@ -58,6 +60,13 @@ VERBS = (
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
         ),
     ),
+    (
+        serve,
+        (
+            "preftune serve runs/first/stages/03-ppo",
+            "preftune serve sft=runs/first/stages/01-sft ppo=runs/first/stages/03-ppo --port 8001",
+        ),
+    ),
     (doctor, ("preftune doctor", "preftune doctor recipe.toml")),
     (
         convert_config,
@@ -69,6 +78,13 @@ VERBS = (
 for _verb, _examples in VERBS:
     _name = _verb.__name__.replace("_", "-")
     app.command(name=_name, epilog=examples(*_examples))(_verb)
+evaluate.command(
+    name="judge",
+    epilog=examples(
+        "preftune evaluate judge --judge judge.toml --data pairs.jsonl",
+        "preftune evaluate judge --judge MODEL --data graded.jsonl --propositions words.jsonl",
+    ),
+)(judge)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 

@@ -19,6 +19,13 @@ from preftune.judging.grading import (
     propositions_hold,
     rate,
 )
+from preftune.judging.measuring import (
+    JudgeGate,
+    JudgeLimits,
+    judge_gate,
+    measure_pairs,
+    measure_proposition,
+)
 from preftune.judging.pairwise import Pair, PairOpinion, Reasoning, compare, labelled
 from preftune.judging.templates import Template, packaged_templates, template, transcript
 from preftune.judging.verdicts import (
@@ -37,6 +44,8 @@ __all__ = [
     "Criterion",
     "Graded",
     "HttpJudge",
+    "JudgeGate",
+    "JudgeLimits",
     "NoVerdict",
     "Pair",
     "PairOpinion",
@@ -53,8 +62,11 @@ __all__ = [
     "compare",
     "expected_score",
     "grade",
+    "judge_gate",
     "labelled",
     "load_constitution",
+    "measure_pairs",
+    "measure_proposition",
     "normalised",
     "packaged_templates",
     "propositions_hold",

@@ -74,7 +74,7 @@ def load_endpoint(path: str | Path) -> Endpoint:
         key = ".".join(str(part) for part in first["loc"])
         what = first["msg"].removeprefix("Value error, ")
         raise BadInput(
-            f"{key}: {what}." if key else f"{what[:1].upper()}{what[1:]}.",
+            f"{key}: {what}." if key else f"{what}.",
             file=place,
             remedy=f"An endpoint has {', '.join(Endpoint.model_fields)}.",
         ) from None
