@@ -10,6 +10,7 @@ from preftune.judging.asking import (
     writing,
 )
 from preftune.judging.constitution import Constitution, Principle, load_constitution
+from preftune.judging.critique import Exemplar, Revision, load_exemplars, revise
 from preftune.judging.endpoint import HttpJudge, Usage
 from preftune.judging.grading import (
     Criterion,
@@ -42,6 +43,7 @@ __all__ = [
     "Ask",
     "Constitution",
     "Criterion",
+    "Exemplar",
     "Graded",
     "HttpJudge",
     "JudgeGate",
@@ -53,6 +55,7 @@ __all__ = [
     "Question",
     "Reasoning",
     "Response",
+    "Revision",
     "Template",
     "Usage",
     "Write",
@@ -65,6 +68,7 @@ __all__ = [
     "judge_gate",
     "labelled",
     "load_constitution",
+    "load_exemplars",
     "measure_pairs",
     "measure_proposition",
     "normalised",
@@ -73,6 +77,7 @@ __all__ = [
     "rate",
     "read_choice",
     "read_grades",
+    "revise",
     "template",
     "transcript",
     "writing",

@@ -8,7 +8,14 @@ from transformers import PreTrainedModel
 
 from preftune.judging import Answer, Question, normalised
 from preftune.models import Renderer, Row, collate, micro_batches, response_logprobs
-from preftune.records import BadInput, Message, Prompt
+from preftune.records import BadInput, Message, Prompt, Text
+
+
+def as_turns(text: Text, renderer: Renderer) -> Text:
+    """A question as one turn of a user where the model has a chat template, else as it is."""
+    if isinstance(text, str) and renderer.tokenizer.chat_template is not None:
+        return (Message("user", text),)
+    return text
 
 
 @dataclass(slots=True)
@@ -54,9 +61,8 @@ class NativeChoose:
 
     def _row(self, question: Question, option: str) -> Row:
         """A conversation's answer begins with the option; running text goes on with a blank."""
-        tokenizer, text = self.renderer.tokenizer, question.prompt.text
-        chat = tokenizer.chat_template is not None
-        turns = (Message("user", text),) if chat and isinstance(text, str) else text
+        chat = self.renderer.tokenizer.chat_template is not None
+        turns = as_turns(question.prompt.text, self.renderer)
         answer = self.renderer.completion_ids(option if chat else f" {option}", ended=False)
         room = self.renderer.context - len(answer)
         if room < 1:
