@@ -45,4 +45,7 @@ def test_propositions_are_axes_of_their_own() -> None:
 
     score = PropositionScore(ask, {"kind": "a", "true": "b"}, ASKED)
     one, two = score(completions("a", "hm"))
+    weighed = PropositionScore(ask, {"kind": "a", "true": "b"}, ASKED, {"kind": 2.0, "true": -1.0})
+    (axes,) = weighed(completions("a"))
+    assert axes is not None and axes["score"] == pytest.approx(1.5)
     assert one == {"kind": 0.9, "true": 0.3, "score": pytest.approx(0.6)} and two is None

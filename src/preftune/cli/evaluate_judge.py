@@ -1,6 +1,5 @@
 """``preftune evaluate judge``: a judge measured against people before it may label."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,8 +102,7 @@ def _open(
 
     if judge.endswith(".toml"):
         settings = load_endpoint(judge)
-        folder = Path(os.path.expanduser(cache))
-        endpoint: HttpJudge = opened.enter_context(HttpJudge(settings, folder))
+        endpoint: HttpJudge = opened.enter_context(HttpJudge(settings, cache))
         reasoning = Reasoning(endpoint.write) if reasons else None
         return endpoint.ask, lambda: {"usage": endpoint.usage.as_json()}, reasoning
     if reasons:

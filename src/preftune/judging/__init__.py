@@ -11,7 +11,7 @@ from preftune.judging.asking import (
 )
 from preftune.judging.constitution import Constitution, Principle, load_constitution
 from preftune.judging.critique import Exemplar, Revision, load_exemplars, revise
-from preftune.judging.endpoint import HttpJudge, Usage
+from preftune.judging.endpoint import CACHE, HttpJudge, Usage
 from preftune.judging.grading import (
     Criterion,
     Graded,
@@ -39,6 +39,7 @@ from preftune.judging.verdicts import (
 )
 
 __all__ = [
+    "CACHE",
     "Answer",
     "Ask",
     "Constitution",

@@ -31,6 +31,8 @@ HOPELESS = {
     404: "has no such address or model",
 }
 """Answers that every further request would get too."""
+CACHE = Path("~/.cache/preftune/judge")
+"""Where answers are kept unless another folder is named."""
 LARGEST = 4_000_000
 """Bytes of an answer at most."""
 TOP = 20
@@ -93,7 +95,7 @@ class HttpJudge:
         self._http = httpx.Client(
             headers=self._headers(), timeout=self.settings.timeout, limits=limits
         )
-        self._kept = AnswerCache(self.cache)
+        self._kept = AnswerCache(None if self.cache is None else self.cache.expanduser())
         self._rate = RateLimit(self.settings.requests_per_minute, self.clock)
 
     def __enter__(self) -> "HttpJudge":

@@ -2,12 +2,12 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 
-from preftune.recipe.sections import Section
+from preftune.recipe.sections import Section, Source
 from preftune.records import BadInput
 
 
@@ -55,6 +55,43 @@ class Endpoint(Section):
             )
         if self.most_cost is not None and not (self.price_in or self.price_out):
             raise ValueError("most_cost needs price_in and price_out to reckon with")
+        return self
+
+
+class Proposition(Section):
+    """A statement that a judge says yes or no to."""
+
+    text: str = Field(min_length=1)
+    """The statement, or a question that yes answers."""
+    weight: float = 1.0
+    """What P(yes) is multiplied with; negative for what should not hold."""
+
+
+class JudgeReward(Section):
+    """A judge's opinion of single responses: a rating, or weighed propositions."""
+
+    model: Source | None = None
+    """A language model that chooses."""
+    endpoint: Endpoint | None = None
+    """Or an OpenAI-shaped endpoint."""
+    question: str | None = None
+    """What a rating is of; helpfulness, truth and harmlessness if not said."""
+    highest: int = Field(default=9, ge=2, le=9)
+    """Ratings go from 1 to this; the score is their expectation, rescaled to −1 to 1 (d-RLAIF)."""
+    propositions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Proposition] = {}
+    """Instead of a rating: the score is Σ weight · P(yes), as in rule-based rewards."""
+
+    @model_validator(mode="after")
+    def _one_judge(self) -> Self:
+        if (self.model is None) == (self.endpoint is None):
+            raise ValueError("a judge is either a model or an endpoint: name one of them")
+        if self.model is not None and self.model.startswith("gold:"):
+            raise ValueError(
+                f"model = {str(self.model)!r} is a gold judge, which measures and never teaches: "
+                "name a language model"
+            )
+        if self.propositions and self.question is not None:
+            raise ValueError("question belongs to a rating: leave it or the propositions out")
         return self
 
 

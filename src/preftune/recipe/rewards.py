@@ -1,10 +1,11 @@
-"""What a policy may be trained on: reward models and functions of one's own, added up."""
+"""What a policy may be trained on: reward models, rules, judges, own functions, added up."""
 
 import re
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.judge import JudgeReward
 from preftune.recipe.rules import Rule
 from preftune.recipe.sections import Section, Source
 
@@ -14,7 +15,8 @@ TOTAL = "score"
 
 
 class Reward(Section):
-    """One part of the reward: a reward model's score, a rule, or what a Python function returns."""
+    """One part of the reward: a reward model's score, a rule, a judge's opinion, or what a Python
+    function returns."""
 
     model: Source | None = None
     """A reward model, which reads text with its own tokenizer and chat template."""
@@ -22,16 +24,19 @@ class Reward(Section):
     """``module:function``: prompts, completions and columns in, a number or None for each out."""
     rule: Rule | None = None
     """A deterministic rule by its kind, such as ``{ kind = "length", most = 40 }``."""
+    judge: JudgeReward | None = None
+    """A language model's opinion, asked for every response."""
     weight: float = 1.0
     """What the score is multiplied with before the parts are added up."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if sum(part is not None for part in (self.model, self.callable, self.rule)) != 1:
+        given = (self.model, self.callable, self.rule, self.judge)
+        if sum(part is not None for part in given) != 1:
             raise ValueError(
-                "a reward is either a model, a callable or a rule: "
-                'write { model = "stage:…" }, { callable = "module:function" } or '
-                '{ rule = { kind = "…" } }'
+                "a reward is either a model, a callable, a rule or a judge: "
+                'write { model = "stage:…" }, { callable = "module:function" }, '
+                '{ rule = { kind = "…" } } or { judge = { … } }'
             )
         if self.model is not None and self.model.startswith("gold:"):
             raise ValueError(
@@ -55,7 +60,7 @@ def check_rewards(rewards: Rewards, reward_model: Source | None) -> None:
     if not rewards and reward_model is None:
         raise ValueError(
             "there is nothing to optimise: "
-            "name reward_model, or rewards with a model, callable or rule"
+            "name reward_model, or rewards with a model, callable, rule or judge"
         )
     taken = {TOTAL} if reward_model is None else {TOTAL, "reward_model"}
     for name in sorted(taken & set(rewards)):

@@ -33,28 +33,30 @@ class RatingScore:
 
 @dataclass(frozen=True, slots=True)
 class PropositionScore:
-    """P(it holds) of each named proposition, an axis each; ``score`` is their mean.
+    """P(it holds) of each named proposition, an axis each; ``score`` is Σ weight · P.
 
-    None where any is unclear. Raises as :class:`RatingScore` does.
+    Without ``weights`` it is their mean. None where any is unclear. Raises as
+    :class:`RatingScore` does.
     """
 
     ask: Ask
     propositions: Mapping[str, str]
     prompt: Template | None = None
+    weights: Mapping[str, float] | None = None
     origin: str = "judge"
 
     def __call__(self, completions: Sequence[Completion]) -> list[Axes | None]:
         responses = [Response(c.prompt, c.text) for c in completions]
         graded = propositions_hold(responses, self.propositions, self.ask, prompt=self.prompt)
         _no_failures([grade for row in graded for grade in row.values()])
-        return [_axes(row) for row in graded]
+        return [self._axes(row) for row in graded]
 
-
-def _axes(graded: Mapping[str, float | NoVerdict]) -> Axes | None:
-    known = {name: grade for name, grade in graded.items() if not isinstance(grade, NoVerdict)}
-    if len(known) < len(graded):
-        return None
-    return {**known, "score": sum(known.values()) / len(known)}
+    def _axes(self, graded: Mapping[str, float | NoVerdict]) -> Axes | None:
+        known = {name: grade for name, grade in graded.items() if not isinstance(grade, NoVerdict)}
+        if len(known) < len(graded):
+            return None
+        weights = self.weights or dict.fromkeys(known, 1 / len(known))
+        return {**known, "score": sum(weights[name] * p for name, p in known.items())}
 
 
 def _no_failures(found: Sequence[float | NoVerdict]) -> None:
