@@ -34,6 +34,7 @@ class Endpoint(Section):
     longest_wait: float = Field(default=60.0, gt=0)
     """Seconds between two tries at most, also where the endpoint asks for more."""
     requests_per_minute: float | None = Field(default=None, gt=0)
+    """Requests sent in a minute at most, evenly spaced."""
     concurrency: int = Field(default=4, ge=1, le=64)
     """Requests under way at one time."""
     price_in: float = Field(default=0.0, ge=0)

@@ -28,6 +28,7 @@ class FormatRule(Section):
 
     kind: Literal["format"] = "format"
     pattern: Pattern
+    """The expression."""
 
 
 class RegexRule(Section):
@@ -35,7 +36,9 @@ class RegexRule(Section):
 
     kind: Literal["regex"] = "regex"
     pattern: Pattern
+    """The expression."""
     ignore_case: bool = False
+    """Whether case does not count."""
     absent: bool = False
     """1 where it is not found, instead."""
 
@@ -45,8 +48,11 @@ class LengthRule(Section):
 
     kind: Literal["length"] = "length"
     unit: Literal["words", "characters", "lines"] = "words"
+    """What is counted."""
     least: int = Field(default=0, ge=0)
+    """The shortest that is fine."""
     most: int | None = Field(default=None, ge=1)
+    """The longest that is fine."""
     falloff: int = Field(default=0, ge=0)
     """0 is a sharp edge."""
 
@@ -65,6 +71,7 @@ class LanguageRule(Section):
 
     kind: Literal["language"] = "language"
     language: Literal["en", "de", "fr", "es", "it", "pt", "nl", "ru", "el", "ar", "he", "hi"] = "en"
+    """The language, by its ISO 639-1 code."""
 
 
 class PhrasesRule(Section):
@@ -75,7 +82,9 @@ class PhrasesRule(Section):
 
     kind: Literal["phrases"] = "phrases"
     required: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What should be there."""
     forbidden: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What should not be there."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -92,6 +101,7 @@ class JsonSchemaRule(Section):
     json_schema: dict[str, Any]
     """JSON Schema, draft 2020-12."""
     fenced: bool = False
+    """Whether JSON in a fenced block counts."""
 
 
 class ExactRule(Section):
@@ -103,8 +113,11 @@ class ExactRule(Section):
 
     kind: Literal["exact"] = "exact"
     column: str = "answer"
+    """Where the right answer is."""
     marker: str | None = None
+    """What the answer comes after; none is the whole response."""
     ignore_case: bool = False
+    """Whether case does not count."""
 
 
 class NumericRule(Section):
@@ -116,7 +129,9 @@ class NumericRule(Section):
 
     kind: Literal["numeric"] = "numeric"
     column: str = "answer"
+    """Where the right number is."""
     marker: str = "####"
+    """What the number comes after."""
     needs_marker: bool = False
     """A response without the marker is wrong."""
     tolerance: float = Field(default=0.0, ge=0)
@@ -132,6 +147,7 @@ class MajorityRule(Section):
 
     kind: Literal["majority"] = "majority"
     marker: str = "####"
+    """What the number comes after."""
 
 
 class StepsRule(Section):
@@ -143,6 +159,7 @@ class StepsRule(Section):
 
     kind: Literal["steps"] = "steps"
     marker: str = "####"
+    """What the answer comes after."""
 
 
 class RougeRule(Section):
@@ -150,7 +167,9 @@ class RougeRule(Section):
 
     kind: Literal["rouge"] = "rouge"
     column: str = "reference"
+    """Where the reference is."""
     variant: Literal["rouge1", "rouge2", "rougeL"] = "rougeL"
+    """Words, pairs of words, or the longest common sequence."""
     stem: bool = False
     """Porter's stemmer, as the paper's own script has it on request."""
 
@@ -164,11 +183,15 @@ class CodeRule(Section):
 
     kind: Literal["code"] = "code"
     column: str = "tests"
+    """Where the tests are."""
     seconds: float = Field(default=5.0, gt=0, le=600)
     """For one response's code and all its tests, by the clock."""
     cpu_seconds: int = Field(default=4, ge=1)
+    """Processor time of one program."""
     memory_mb: int = Field(default=512, ge=64)
+    """Memory of one program, in MiB."""
     open_files: int = Field(default=32, ge=16)
+    """Files one program may have open."""
     workers: int = Field(default=2, ge=1, le=64)
     """Programs run at one time."""
 
