@@ -20,7 +20,7 @@ help: ## this list
 quickstart: $(VENV)/.train ## the whole loop in the built-in world: about ten minutes, ends with report.html
 	$(BIN)/preftune quickstart --out $(RUNS)/quickstart $(ARGS)
 
-test: $(VENV)/.everything $(VENV)/.browser ## the tests
+test: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres ## the tests
 	$(QUIET_CPU) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(VENV)/.everything ## lint, format, types, import rules
@@ -33,7 +33,7 @@ format: $(VENV)/.everything ## sort imports and lay out the code as `make check`
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proof: $(VENV)/.everything $(VENV)/.browser ## the slow tests: wheels in empty environments, many kills, a whole quickstart
+proof: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres ## the slow tests: wheels in empty environments, many kills, a whole quickstart
 	$(QUIET_CPU) $(BIN)/python -m pytest -m proof $(ARGS)
 
 docs: $(VENV)/.everything ## the documentation site, in site/
@@ -68,4 +68,8 @@ $(VENV)/.everything: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.browser: $(VENV)/.everything .ci/browser
 	.ci/browser
+	touch $@
+
+$(VENV)/.postgres: $(VENV)/.everything .ci/postgres
+	.ci/postgres
 	touch $@

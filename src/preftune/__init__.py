@@ -19,6 +19,8 @@ _PUBLIC = {
     "load_recipe": "preftune.recipe",
     "lineage": "preftune.artifacts",
     "write_report": "preftune.reports",
+    "compare_runs": "preftune.reports",
+    "write_comparison": "preftune.reports",
     "inspect_data": "preftune.data:inspect",
     "check_data": "preftune.data:check",
     "convert_data": "preftune.data:convert",

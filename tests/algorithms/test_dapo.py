@@ -47,7 +47,7 @@ def test_groups_with_spread_are_taken_as_they_come() -> None:
     chosen, score = drawn(set())
     assert score.asked == [8]
     assert chosen.drawn == 14
-    assert len(chosen.completions) == 8
+    assert len(chosen.completions) == 8 and chosen.thrown_away == 0
 
 
 def test_the_others_are_drawn_again() -> None:
@@ -67,6 +67,8 @@ def test_after_the_refills_flat_groups_fill_up() -> None:
     assert chosen.drawn == 10 + 4 + 3 + 3
     scores = [each["score"] for each in chosen.score(chosen.completions) if each]
     assert scores == [1, 0] + [0.5] * 6
+    # 10 groups of 2 responses of 2 tokens were drawn, 4 groups are kept.
+    assert chosen.thrown_away == (10 - 4) * 2 * 2
 
 
 def test_spread_is_highest_minus_lowest() -> None:

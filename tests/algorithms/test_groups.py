@@ -46,6 +46,10 @@ def test_a_stopped_run_ends_with_the_same_weights(name: str, tmp_path: Path) -> 
         assert row["first_pass/approxkl"] < 1e-7
         assert row["first_pass/clipfrac"] == 0
     assert not same_weights(whole.published[0], whole.published[-1]), "it learns"
+    trained = sum(row["completions/mean_length"] * recipe.rollouts for row in whole.rows)
+    generated = whole.rows[-1]["completions/generated_tokens"]
+    assert generated == whole.result.generated_tokens
+    assert generated == pytest.approx(trained) or (name == "dapo" and generated > trained)
     seen: list[int] = []
 
     def breaking(given: Sequence[Completion]) -> list[Axes | None]:

@@ -9,7 +9,8 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.algorithms import offline
-from preftune.algorithms.offline import all_logprobs, sequence_logprobs
+from preftune.algorithms.offline import Pairs, all_logprobs, read_pairs, sequence_logprobs
+from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
 from preftune.training import Training
 from tests.algorithms.made import PAD, same_weights
@@ -25,18 +26,33 @@ def test_a_sequence_s_logprob_does_not_depend_on_its_company() -> None:
     assert all_logprobs(policy, rows, PAD, 64).tolist() == pytest.approx(expected[:7], abs=1e-4)
 
 
-def test_equal_rows_go_through_the_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    real = offline.collate
+def watched() -> tuple[PreTrainedModel, list[tuple[int, ...]]]:
+    """A policy, and the shapes of what its body reads."""
+    policy, seen = make_policy(), []
+    policy.model.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    return policy, seen
 
-    def counted(rows: Sequence[Row], *more: Any) -> Any:
-        seen.append(len(rows))
-        return real(rows, *more)
 
-    monkeypatch.setattr(offline, "collate", counted)
-    rows = make_rows(3)
-    sequence_logprobs(make_policy(), rows * 5, PAD)
-    assert seen == [3]
+def test_equal_rows_go_through_the_network_once() -> None:
+    policy, seen = watched()
+    sequence_logprobs(policy, make_rows(3) * 5, PAD)
+    assert [rows for rows, _ in seen] == [3]
+
+
+def test_both_sides_of_a_pair_read_their_prompt_once() -> None:
+    """Prompts of 20 tokens with answers of 3 and 2: 25 columns, where apart they are 2 · 23."""
+    policy, seen = watched()
+    pairs = [Pair(Row((5 + n,) * 20, (7, 8, 9)), Row((5 + n,) * 20, (7, 9))) for n in range(4)]
+    part = Pairs(pairs)
+    assert part.padded(0) == 25
+    found = read_pairs(policy, part, [0, 1, 2, 3], PAD)
+    assert seen == [(4, 25)]
+    assert found.chosen_B.tolist() == pytest.approx([logprob(p.chosen) for p in pairs], abs=1e-4)
+    assert found.rejected_B.tolist() == pytest.approx(
+        [logprob(p.rejected) for p in pairs], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

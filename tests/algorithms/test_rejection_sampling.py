@@ -122,7 +122,10 @@ def test_the_score_rises_round_by_round(tmp_path: Path) -> None:
     # Best responses to 24 prompts a round; deduped, so no more than that many.
     counts = [row["selected/count"] for row in rows]
     assert 24 * 4 < counts[-1] <= 24 * 5 and counts == sorted(counts)
-    assert result == RejectionResult(5, counts[-1], pytest.approx(rows[-1]["selected/scores"]))
+    tokens = sum(96 * row["completions/mean_length"] for row in rows)
+    best = pytest.approx(rows[-1]["selected/scores"])
+    assert result == RejectionResult(5, counts[-1], best, pytest.approx(tokens))
+    assert rows[-1]["completions/generated_tokens"] == result.generated_tokens
     assert [row["episode"] for row in rows] == [96 * number for number in range(1, 6)]
 
 

@@ -64,6 +64,8 @@ def test_every_round_begins_in_agreement_with_its_opponent(tmp_path: Path) -> No
     assert all(row["loss"] < 0.69 for row in rows[1::2])
     assert len(play.answers) == 3, "regenerated each round"
     assert {a.policy_version for a in play.answers[1]} == {"round-2"}
+    tokens = sum(len(a.token_ids) for answers in play.answers for a in answers)
+    assert result.generated_tokens == tokens
     assert same_weights(play.opponents[0], weights_of(make_policy()))
     assert not same_weights(play.opponents[1], play.opponents[0])
 

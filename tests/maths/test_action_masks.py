@@ -70,3 +70,20 @@ def test_what_was_written_counts_as_allowed() -> None:
     found = with_tokens(allowed_BTV=some, tokens_BT=torch.tensor([[0, 1]]))
     assert found.tolist() == [[[True, True, False, False], [False, True, False, False]]]
     assert not some[0, 0, 0], "the given sets stay as they were"
+
+
+def test_at_one_even_what_rounding_leaves_nothing_is_in() -> None:
+    """Probabilities 1, e^−50, e^−50: in float32 the first alone adds up to 1."""
+    logits = torch.tensor([[[50.0, 0.0, 0.0]]])
+    never = torch.zeros(3, dtype=torch.bool)
+    found = top_p_set(logits_BTV=logits, always_V=never, temperature=1.0, top_p=1.0, min_tokens=1)
+    assert found.all()
+
+
+def test_what_is_reached_exactly_is_enough() -> None:
+    """Two tokens of .5 each at top_p = .5: one of them is the fewest."""
+    never = torch.zeros(2, dtype=torch.bool)
+    found = top_p_set(
+        logits_BTV=torch.zeros(1, 1, 2), always_V=never, temperature=1.0, top_p=0.5, min_tokens=1
+    )
+    assert int(found.sum()) == 1

@@ -35,6 +35,9 @@ def test_one_right_answer_of_four() -> None:
     # .75 / √(3/16) = 1.732, -.25 / .4330 = -.577
     population = group_scaled_population(rewards_NG=ONE_OF_FOUR, epsilon=0.0)
     assert population[0, :2].tolist() == pytest.approx([1.7320508, -0.5773503])
+    # .75 / (.4330127 + .5)
+    wide = group_scaled_population(rewards_NG=ONE_OF_FOUR, epsilon=0.5)
+    assert wide[0, 0].item() == pytest.approx(0.8038476)
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
@@ -59,6 +62,8 @@ def test_one_scale_for_the_batch() -> None:
     assert scaled.flatten().tolist() == pytest.approx(
         [x / (26 / 6) ** 0.5 for x in (-3, -1, 4, 0, 0, 0)]
     )
+    wide = batch_scaled(rewards_NG=GROUPS, epsilon=1.0)
+    assert wide[0, 0].item() == pytest.approx(-3 / ((26 / 6) ** 0.5 + 1))
 
 
 def test_means_and_averages() -> None:

@@ -54,3 +54,9 @@ def test_the_strongest_directions_come_first() -> None:
     vectors = spectral_vectors(association_VV=table, width=2)
     expected = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
     assert torch.allclose(vectors.abs(), expected, atol=1e-5)
+
+
+def test_one_meeting_counts() -> None:
+    """Two pairs that met once each: p = 1/2 against 1/2 · 1/2, so log 2."""
+    found = positive_pmi(counts_VV=torch.eye(2), smoothing=1.0)
+    assert found.flatten().tolist() == pytest.approx([math.log(2), 0, 0, math.log(2)])

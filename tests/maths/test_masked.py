@@ -26,6 +26,8 @@ def test_sums_means_and_variances_skip_what_is_masked() -> None:
 def test_nothing_unmasked_is_zero() -> None:
     nothing = torch.zeros_like(MASK)
     assert masked_mean(values_BT=VALUES, mask_BT=nothing) == 0
+    nothing[1, 2] = True
+    assert masked_mean(values_BT=VALUES, mask_BT=nothing) == 4, "one entry is its own mean"
     assert whiten(values_BT=VALUES, mask_BT=nothing).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
@@ -33,6 +35,9 @@ def test_whitening_has_the_population_s_values() -> None:
     white = whiten(values_BT=VALUES, mask_BT=MASK)
     expected = [[-1.341641, -0.447214, 0.0], [0.0, 0.447214, 1.341641]]
     assert torch.allclose(white, torch.tensor(expected), atol=1e-6)
+    # −1.5 / √(1.25 + .75)
+    wide = whiten(values_BT=VALUES, mask_BT=MASK, epsilon=0.75)
+    assert wide[0, 0].item() == pytest.approx(-1.0606602)
 
 
 def test_scaling_keeps_the_mean() -> None:

@@ -25,6 +25,16 @@ def test_hand_values() -> None:
     assert found.ratio_max_error.item() == pytest.approx(0.3)
 
 
+def test_what_the_rollout_said_is_taken_off() -> None:
+    """log .3 − log .2 = log 1.5."""
+    ratio = log_ratio(
+        logprobs_BT=torch.tensor([[0.3]]).log(),
+        old_logprobs_BT=torch.tensor([[0.2]]).log(),
+        action_mask_BT=torch.tensor([[True]]),
+    )
+    assert ratio.item() == pytest.approx(math.log(1.5))
+
+
 def test_the_rollout_s_side_is_a_constant() -> None:
     now, old = (torch.zeros(1, 2, requires_grad=True) for _ in range(2))
     log_ratio(

@@ -217,3 +217,13 @@ def test_the_ensemble_is_the_mean_of_normalised_members() -> None:
     assert found.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
     alone = ensemble_rewards(raw_rewards_MN=raw[:1], gains_M=gains[:1], biases_M=biases[:1])
     assert alone.tolist() == pytest.approx([-1.0, 1.0])
+
+
+def test_the_ensemble_says_the_mean() -> None:
+    """Members say 1 · 1 + 0 = 1 and 2 · 2 + 1 = 5."""
+    found = ensemble_rewards(
+        raw_rewards_MN=torch.tensor([[1.0], [2.0]]),
+        gains_M=torch.tensor([1.0, 2.0]),
+        biases_M=torch.tensor([0.0, 1.0]),
+    )
+    assert found.tolist() == [3.0]

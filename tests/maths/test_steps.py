@@ -54,3 +54,9 @@ def test_one_score_of_three_steps() -> None:
     product = every_step(scores_BT=scores, step_mask_BT=mask).item()
     assert product == pytest.approx(-1.753451, abs=1e-6)
     assert math.exp(product) == pytest.approx(0.880797 * 0.268941 * 0.731059, abs=1e-6)
+
+
+def test_of_three_steps_the_last_counts_once() -> None:
+    """(2, −3, 5): all but the last would add up to −1, and all of them to 4."""
+    scores = torch.tensor([[2.0, -3.0, 5.0]])
+    assert last_step(scores_BT=scores, step_mask_BT=torch.ones(1, 3, dtype=torch.bool)) == 5

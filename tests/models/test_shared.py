@@ -4,9 +4,16 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Row, collate, scores, scores_of_rows
+from preftune.models import (
+    Row,
+    collate,
+    logprobs_of_rows,
+    response_logprobs,
+    scores,
+    scores_of_rows,
+)
 from preftune.models.shared import collate_shared
-from tests.models.made import CPU, FAMILIES, make_reward_model, make_rows
+from tests.models.made import CPU, FAMILIES, make_policy, make_reward_model, make_rows
 
 PAD = 1
 PROMPTS = [row.prompt_ids for row in make_rows(3, seed=8)]
@@ -78,3 +85,36 @@ def test_long_rows_stay_apart() -> None:
     with torch.no_grad():
         scores_of_rows(model, [Row((5,) * 30, (7 + k,) * 400) for k in range(3)], PAD, 1 << 20)
     assert shapes == [(2, 830)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("limit", [1, 60, 4096])
+def test_logprobs_and_gradients_are_those_of_single_rows(family: str, limit: int) -> None:
+    policy = make_policy(family)
+    weight = torch.linspace(-1, 1, len(ROWS))
+    shared = logprobs_of_rows(policy, ROWS, PAD, limit)
+    (shared * weight).sum().backward()
+    ours = {name: p.grad.clone() for name, p in policy.named_parameters() if p.grad is not None}
+    policy.zero_grad()
+    single = torch.stack(
+        [response_logprobs(policy, collate([row], PAD, CPU), 1.0).sum() for row in ROWS]
+    )
+    (single * weight).sum().backward()
+    tokens = torch.tensor([len(row.response_ids) for row in ROWS])
+    assert ((shared - single).abs() / tokens).max() < 1e-6, "nats a token, in float32"
+    for name, parameter in policy.named_parameters():
+        if parameter.grad is not None:
+            assert torch.allclose(ours[name], parameter.grad, atol=2e-4), name
+
+
+def test_eager_attention_gives_the_same_logprobs() -> None:
+    policy = make_policy()
+    quick = logprobs_of_rows(policy, ROWS, PAD, 4096)
+    policy.set_attn_implementation("eager")
+    assert torch.allclose(quick, logprobs_of_rows(policy, ROWS, PAD, 4096), atol=1e-4)
+
+
+def test_a_row_that_comes_twice_is_told_twice() -> None:
+    policy = make_policy()
+    twice = logprobs_of_rows(policy, [ROWS[1], ROWS[0], ROWS[1]], PAD, 4096)
+    assert twice[0] == twice[2] != twice[1]

@@ -43,6 +43,17 @@ def test_plain_lines_come_first_last_and_every_five_seconds() -> None:
     ]
 
 
+def test_what_an_earlier_attempt_did_says_nothing_about_the_speed_of_this_one() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with Console("plain", stream, clock).progress("ppo", total=100) as bar:
+        bar.resume(50)
+        clock.now += 10
+        bar.advance(10)
+        clock.now += 5
+        bar.advance(40)
+    assert lines(stream)[:2] == ["ppo 0/100", "ppo 60/100 (60 %) 0:40 left"]
+
+
 def test_a_note_stays_until_another_comes() -> None:
     stream = io.StringIO()
     with Console("plain", stream, Clock()).progress("sft", total=2) as bar:

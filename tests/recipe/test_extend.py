@@ -69,6 +69,22 @@ def test_a_stage_not_asked_for_is_not_inherited(tmp_path: Path) -> None:
     assert load_recipe(written(tmp_path, text)).stages["sft"].epochs == 3  # type: ignore[union-attr]
 
 
+def test_several_recipes_give_their_stages_and_the_later_goes_over_the_earlier(
+    tmp_path: Path,
+) -> None:
+    other = 'extends = "first.toml"\n[stages.sft]\nepochs = 6\n[stages.more]\nkind = "sft"\n'
+    other += 'model = "stage:sft"\ntrain = "stage:world/demonstrations"\n'
+    written(tmp_path, other, "other.toml")
+    text = """
+    extends = ["first.toml", { recipe = "other.toml", stages = ["sft", "more"] }]
+    [stages.more]
+    epochs = 2
+    """
+    stages = load_recipe(written(tmp_path, text)).stages
+    assert list(stages) == ["world", "base", "sft", "more"]
+    assert (stages["sft"].epochs, stages["more"].epochs) == (6, 2)  # type: ignore[union-attr]
+
+
 def test_through_two_recipes(tmp_path: Path) -> None:
     written(tmp_path, 'extends = "first.toml"\n[stages.sft]\nepochs = 5\n', "middle.toml")
     path = written(tmp_path, 'extends = { recipe = "middle.toml", stages = ["world", "base"] }\n')

@@ -66,11 +66,14 @@ def write_recipe(run: Path, stages: Sequence[str], title: str = "A help desk lea
     write_json(run / "recipe.json", {"title": title, "seed": 3, "data": {}, "stages": named})
 
 
-def write_stage(run: Path, number: int, name: str, seconds: float) -> Path:
-    """A finished stage's folder with its manifest; its parents are those of SOURCES."""
+def write_stage(run: Path, number: int, name: str, seconds: float, salt: str = "") -> Path:
+    """A finished stage's folder with its manifest; its parents are those of SOURCES.
+
+    Another ``salt`` makes another identity, as another seed does.
+    """
     folder = run / "stages" / f"{number:02d}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
-    names = [text.removeprefix("stage:") for text in _texts(SOURCES[name])]
+    names = [text.removeprefix("stage:") for text in _texts(SOURCES.get(name))]
     parents = tuple(
         Parent("input", text.split("/")[0], f"stages/{text}", f"{hash_of(text)}") for text in names
     )
@@ -78,9 +81,9 @@ def write_stage(run: Path, number: int, name: str, seconds: float) -> Path:
         folder,
         Manifest(
             name=name,
-            kind=SOURCES[name]["kind"],
-            identity=hash_of(name),
-            recipe=SOURCES[name],
+            kind=SOURCES.get(name, {"kind": name})["kind"],
+            identity=hash_of(salt + name),
+            recipe=SOURCES.get(name, {}),
             seed=17,
             parents=parents,
             outputs={"model": {"path": "model", "sha256": hash_of("model" + name)}},

@@ -34,8 +34,8 @@ def test_a_good_run_is_told_in_its_numbers(tmp_path: Path) -> None:
         "Mean score by the gold judge: base 0.38, SFT 0.61, PPO 0.74 and the reward model's "
         "best of 64 samples 0.79.",
         f"PPO closes 72{S}% of the gap from one sample to the best of 64.",
-        f"The reward model agrees with the labels on 79{S}% (76–81) of 1,000 held-out pairs, "
-        f"against a ceiling of 80.4{S}% (79.8–81.0) that the labels' noise allows; "
+        f"The reward model agrees with the labels on 79{S}% (76–81) on the pairs of 1,000 held-out "
+        f"prompts, against a ceiling of 80.4{S}% (79.8–81.0) that the labels' noise allows; "
         f"“longer answer wins” reaches 56{S}% and “TF-IDF words” reaches 70{S}%.",
         "PPO ended 9.4 nats a response from SFT.",
     )

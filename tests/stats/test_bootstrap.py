@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from scipy.special import ndtri
 
 from preftune.records import BadInput, Estimate
 from preftune.stats import bootstrap_bca_estimate, bootstrap_estimate, mean_estimate
+from preftune.stats.bootstrap import bootstrap_totals, percentile_estimate
 
 
 def test_same_seed_same_interval() -> None:
@@ -72,3 +74,24 @@ def test_bad_input() -> None:
         bootstrap_estimate(np.mean, [[]], rng=rng)
     with pytest.raises(BadInput, match="on only 0 of 50 resamples"):
         bootstrap_estimate(lambda x: float("nan"), [[1.0, 2.0]], rng=rng, resamples=50)
+
+
+def test_totals_are_sums_of_drawn_clusters() -> None:
+    """Mean G m, variance G (m₂ − m²) of each column, and columns stay together."""
+    sums = np.array([[1.0, 10.0], [2.0, 20.0], [2.0, 20.0], [7.0, 70.0]])
+    drawn = bootstrap_totals(sums, rng=np.random.default_rng(0), resamples=20_000)
+    assert drawn[:, 1] == pytest.approx(10 * drawn[:, 0])
+    assert drawn[:, 0].mean() == pytest.approx(12, abs=0.1)
+    assert drawn[:, 0].var() == pytest.approx(4 * (58 / 4 - 9), rel=0.03)
+
+
+def test_few_clusters_widen_the_percentiles() -> None:
+    """Normal values: the ends are ±√(G/(G−1)) t; for many clusters ±1.96."""
+    drawn = ndtri(np.linspace(0, 1, 200_001)[1:-1])
+    many = percentile_estimate(0.0, drawn, 10**6)
+    few = percentile_estimate(0.0, drawn, 10)
+    assert many.high == pytest.approx(1.95996, abs=1e-3)
+    assert few.high == pytest.approx((10 / 9) ** 0.5 * 2.262157, abs=1e-3)
+    assert few.low == pytest.approx(-few.high, abs=1e-3)
+    assert np.isnan(percentile_estimate(0.0, drawn, 1).low)
+    assert np.isnan(percentile_estimate(0.0, np.full(10, np.nan), 10).high)

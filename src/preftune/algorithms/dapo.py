@@ -61,7 +61,7 @@ def dapo(
         turns.state["drawn"] = chosen.drawn
         each = recipe.rollouts // recipe.samples
         row = rollout.metrics() | {"sampling/groups_drawn": (chosen.drawn - drawn) / each}
-        turns.close(turn, scored, row | updated)
+        turns.close(turn, scored, row | updated, chosen.thrown_away)
     return turns.result
 
 
@@ -77,11 +77,15 @@ class Remembered:
 
 
 class Chosen(NamedTuple):
-    """An iteration's responses, their scores, and how many prompts the run has drawn so far."""
+    """An iteration's responses, their scores, and how many prompts the run has drawn so far.
+
+    ``thrown_away`` are the tokens of the groups that were drawn and left out.
+    """
 
     completions: list[Completion]
     score: Remembered
     drawn: int
+    thrown_away: int
 
 
 def sample_with_spread(
@@ -104,10 +108,11 @@ def sample_with_spread(
             )
         if len(kept) == wanted:
             break
-    groups = (kept + flat)[:wanted]
+    groups, left = (kept + flat)[:wanted], (kept + flat)[wanted:]
     completions = [completion for group, _ in groups for completion in group]
     said = [each for _, axes_of_group in groups for each in axes_of_group]
-    return Chosen(completions, Remembered(said, score.origin), drawn)
+    thrown_away = sum(len(completion.token_ids) for group, _ in left for completion in group)
+    return Chosen(completions, Remembered(said, score.origin), drawn, thrown_away)
 
 
 def spread(axes: Sequence[Axes | None]) -> float:

@@ -69,7 +69,7 @@ def ilql(recipe: ILQL, inputs: ILQLInputs, journal: Journal) -> ILQLResult:
     tokens = float(state.get("num_tokens", 0.0))
 
     with journal.progress("ilql", total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step = at + 1
             chosen = batch_indices(len(inputs.train), recipe.batch_size, at, inputs.seed)

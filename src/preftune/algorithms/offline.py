@@ -15,8 +15,7 @@ from transformers import PreTrainedModel
 
 from preftune.algorithms.reward_batches import Pair, distinct_rows
 from preftune.artifacts.files import write_bytes_atomic
-from preftune.maths.logprobs import response_sums
-from preftune.models import Row, collate, micro_batches, response_logprobs
+from preftune.models import Row, logprobs_of_rows, micro_batches, packed_length
 from preftune.recipe import OfflineSettings
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
@@ -66,8 +65,10 @@ class Pairs:
         return len(self.pairs)
 
     def padded(self, index: int) -> int:
-        pair = self.pairs[index]
-        return 2 * max(len(pair.chosen), len(pair.rejected))
+        chosen, rejected = self.pairs[index].chosen, self.pairs[index].rejected
+        if chosen.prompt_ids == rejected.prompt_ids:
+            return packed_length((chosen, rejected))
+        return 2 * max(len(chosen), len(rejected))
 
     def weight(self, indices: Sequence[int]) -> float:
         return sum(self.pairs[i].weight for i in indices)
@@ -131,7 +132,7 @@ def learn(
     finished = False
 
     with journal.progress(recipe.kind, total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step = at + 1
             drawn = batch_indices(len(train), recipe.batch_size, at, seed)
@@ -180,16 +181,10 @@ def grouped(part: Part, drawn: Sequence[int], micro_batch_tokens: int) -> list[l
 def sequence_logprobs(policy: PreTrainedModel, rows: Sequence[Row], pad_id: int) -> torch.Tensor:
     """log π(y|x) of each row's response, its end token included, [B], in nats a response.
 
-    Rows that are equal go through the network once.
+    A prompt that several rows share is read once. No more padded tokens go through the network
+    at once than the rows have by themselves.
     """
-    distinct = list(dict.fromkeys(rows))
-    place = {row: index for index, row in enumerate(distinct)}
-    batch = collate(distinct, pad_id, policy.device)
-    sums = response_sums(
-        logprobs_BT=response_logprobs(policy, batch, temperature=1.0),
-        action_mask_BT=batch.action_mask_BT,
-    )
-    return sums[[place[row] for row in rows]]
+    return logprobs_of_rows(policy, rows, pad_id, sum(len(row) for row in rows))
 
 
 @torch.no_grad()
@@ -197,10 +192,7 @@ def all_logprobs(
     policy: PreTrainedModel, rows: Sequence[Row], pad_id: int, micro_batch_tokens: int
 ) -> torch.Tensor:
     """:func:`sequence_logprobs` of any number of rows, [N], on the CPU."""
-    sums = torch.empty(len(rows))
-    for group in micro_batches([len(row) for row in rows], micro_batch_tokens):
-        sums[group] = sequence_logprobs(policy, [rows[i] for i in group], pad_id).float().cpu()
-    return sums
+    return logprobs_of_rows(policy, rows, pad_id, micro_batch_tokens).float().cpu()
 
 
 def read_pairs(

@@ -50,11 +50,15 @@ class OnPolicyInputs:
 
 
 class OnPolicyResult(NamedTuple):
-    """Iterations done, the last KL to the reference in nats a response, and why it ended."""
+    """Iterations done, the last KL to the reference in nats a response, and why it ended.
+
+    ``generated_tokens`` are all that were sampled to learn from, thrown away or not.
+    """
 
     iterations: int
     kl: float
     ended_by: str
+    generated_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,34 +132,46 @@ class Turns:
             network.eval()  # no dropout: the first pass over fresh rollouts must give ratio 1
         self.done, self.state, self.tensors = journal.resume(training)
         self.kl = float(self.state.get("kl", 0.0))
+        self.generated_tokens = int(self.state.get("generated_tokens", 0))
         self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
         self.ended_by = "iterations"
 
     @property
     def result(self) -> OnPolicyResult:
-        return OnPolicyResult(self.done, self.kl, self.ended_by)
+        return OnPolicyResult(self.done, self.kl, self.ended_by, self.generated_tokens)
 
     def __iter__(self) -> Iterator[Turn]:
         recipe = self.recipe
         if self.done == 0 and recipe.evaluation is not None:
             self.journal.record(0, self.evaluate(0))
         with self.journal.progress(recipe.kind, recipe.iterations) as bar:
-            bar.advance(self.done)
+            bar.resume(self.done)
             while self.done < recipe.iterations and self.ended_by == "iterations":
                 self.inputs.publish(f"iteration-{self.done}")
                 first_step = self.done * recipe.epochs * recipe.minibatches
                 yield Turn(self.done + 1, first_step, self.kl_coefficient)
                 bar.advance(1, self._says)
 
-    def close(self, turn: Turn, scored: ScoredRollout, metrics: Mapping[str, float]) -> None:
-        """Writes the iteration down, moves the KL coefficient, and saves when it is time."""
+    def close(
+        self,
+        turn: Turn,
+        scored: ScoredRollout,
+        metrics: Mapping[str, float],
+        thrown_away: int = 0,
+    ) -> None:
+        """Writes the iteration down, moves the KL coefficient, and saves when it is time.
+
+        ``thrown_away`` are tokens that were sampled for it and are not in ``scored``.
+        """
         recipe, stop = self.recipe, self.recipe.reference_kl_stop
+        self.generated_tokens += int(scored.action_mask_BT.sum()) + thrown_away
         self.done, self.kl = turn.number, scored.kl
         too_far = stop is not None and self.kl > stop.limit
         ends = too_far and stop is not None and stop.action == "end"
         row = scored.metrics() | dict(metrics)
         row["objective/kl_coef"] = turn.kl_coefficient
         row["episode"] = turn.number * recipe.rollouts
+        row["completions/generated_tokens"] = self.generated_tokens
         row["stop/reference_kl"] = float(too_far)
         if recipe.evaluation is not None:
             last = ends or turn.number == recipe.iterations
@@ -171,7 +187,11 @@ class Turns:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
-        self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        self.state |= {
+            "kl_coefficient": self.kl_coefficient,
+            "kl": self.kl,
+            "generated_tokens": self.generated_tokens,
+        }
         self.journal.checkpoint(turn.number, self.training, self.state, self.tensors)
 
 

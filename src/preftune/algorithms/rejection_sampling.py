@@ -48,11 +48,15 @@ class RejectionInputs:
 
 
 class RejectionResult(NamedTuple):
-    """Rounds done, responses learned from in the last one, and their mean score."""
+    """Rounds done, responses learned from in the last one, and their mean score.
+
+    ``generated_tokens`` are all that were sampled, kept or not.
+    """
 
     rounds: int
     kept: int
     kept_score: float
+    generated_tokens: int
 
 
 class Scored(NamedTuple):
@@ -75,12 +79,13 @@ def rejection_sampling(
     training = optimizer_of(recipe, inputs, 0, 1)
     done, state, _ = journal.resume(training)
     kept = [scored_from(row) for row in state.get("kept", [])]
+    generated = int(state.get("generated_tokens", 0))
     inputs.policy.eval()
     if done == 0 and recipe.evaluation is not None:
         journal.record(0, evaluate(0))
 
     with journal.progress("rejection sampling", recipe.rounds) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for number in range(done + 1, recipe.rounds + 1):
             inputs.publish(f"round-{number - 1}")
             completions = sample(recipe, inputs, generate, number)
@@ -95,7 +100,9 @@ def rejection_sampling(
             training, learned = fine_tune(recipe, inputs, [best.row for best in kept], number)
 
             metrics = round_metrics(responses, kept) | part_metrics(axes) | learned
+            generated += sum(len(one.row.response_ids) for one in responses)
             metrics["episode"] = number * len(responses)
+            metrics["completions/generated_tokens"] = generated
             if recipe.evaluation is not None and (
                 number % recipe.evaluation.every == 0 or number == recipe.rounds
             ):
@@ -103,8 +110,9 @@ def rejection_sampling(
             journal.record(number, metrics)
             note = f"score {metrics['objective/scores']:.2f} kept {metrics['selected/scores']:.2f}"
             bar.advance(1, note)
-            journal.checkpoint(number, training, {"kept": [saved(best) for best in kept]})
-    return RejectionResult(recipe.rounds, len(kept), _mean(kept))
+            state = {"kept": [saved(best) for best in kept], "generated_tokens": generated}
+            journal.checkpoint(number, training, state)
+    return RejectionResult(recipe.rounds, len(kept), _mean(kept), generated)
 
 
 def sample(

@@ -84,7 +84,7 @@ def reward_model(recipe: RewardModel, inputs: RewardInputs, journal: Journal) ->
     finished = False
 
     with journal.progress("reward model", total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step = at + 1
             drawn = batch_indices(len(elements), recipe.batch_size, at, inputs.seed)

@@ -52,7 +52,7 @@ def sft(recipe: SFT, inputs: SFTInputs, journal: Journal) -> SFTResult:
     finished = False
 
     with journal.progress("sft", total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step = at + 1
             chosen = batch_indices(len(inputs.train), recipe.batch_size, at, inputs.seed)

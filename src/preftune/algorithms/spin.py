@@ -47,10 +47,14 @@ class SPINInputs:
 
 @dataclass(frozen=True, slots=True)
 class SPINResult:
-    """Optimizer steps done over all rounds, and the share of pairs won at the last step."""
+    """Optimizer steps done over all rounds, and the share of pairs won at the last step.
+
+    ``generated_tokens`` are those of the opponents' answers.
+    """
 
     steps: int
     accuracy: float
+    generated_tokens: int
 
 
 def spin(recipe: SPIN, inputs: SPINInputs, generate: Generate, journal: Journal) -> SPINResult:
@@ -63,16 +67,18 @@ def spin(recipe: SPIN, inputs: SPINInputs, generate: Generate, journal: Journal)
     policy.eval()  # no dropout: a round begins with policy and opponent in exact agreement
     done, state, opponent = journal.resume(training)
     tokens, accuracy = state.get("num_tokens", 0.0), state.get("accuracy", 0.5)
+    written: dict[str, int] = dict(state.get("written", {}))
     part: ReferencedPairs | None = None
 
     with journal.progress("spin", total) as bar:
-        bar.advance(done)
+        bar.resume(done)
         for at in range(done, total):
             step, turn = at + 1, at // per_round + 1
             if at % per_round == 0:
                 opponent, part = weights_of(policy), None
             if part is None:
                 part = play(recipe, inputs, generate, opponent, turn)
+                written[str(turn)] = sum(len(pair.rejected.response_ids) for pair in part.pairs)
             drawn = batch_indices(count, recipe.batch_size, at, inputs.seed)
             groups = grouped(part, drawn, recipe.micro_batch_tokens)
             report = training.step(groups, objective(recipe, inputs, part, drawn), at=at)
@@ -88,9 +94,9 @@ def spin(recipe: SPIN, inputs: SPINInputs, generate: Generate, journal: Journal)
             }
             journal.record(step, values)
             bar.advance(1, f"round {turn} loss {report.loss:.3f}")
-            state = {"num_tokens": tokens, "accuracy": accuracy}
+            state = {"num_tokens": tokens, "accuracy": accuracy, "written": written}
             journal.checkpoint(step, training, state, opponent)
-    return SPINResult(steps=total, accuracy=accuracy)
+    return SPINResult(total, accuracy, sum(written.values()))
 
 
 def play(

@@ -19,6 +19,10 @@ FAILPOINTS = MappingProxyType(
         "stage.after_publish": "a stage's folder has its final name",
         "run.before_summary": "all stages are done, the run's summary is not written",
         "step.after_update": "the weights have been updated, the step is not recorded",
+        "judgment.before_insert": "an answer has come in and is checked, nothing is stored",
+        "judgment.before_commit": "an answer is inserted, its transaction is not committed",
+        "judgment.after_commit": "an answer is committed, nobody has been told",
+        "export.before_publish": "an export is written under its temporary name",
     }
 )
 """Name and meaning of every failpoint in the package."""

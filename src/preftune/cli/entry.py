@@ -14,11 +14,13 @@ from typer.main import get_command
 import preftune
 from preftune.cli.chat import chat
 from preftune.cli.check import check
+from preftune.cli.compare import compare
 from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
 from preftune.cli.evaluate_judge import judge
+from preftune.cli.label import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -52,6 +54,13 @@ VERBS = (
     ),
     (check, ("preftune check recipe.toml", "preftune check world/quickstart --set seed=3")),
     (report, ("preftune report runs/first",)),
+    (
+        compare,
+        (
+            "preftune compare runs/ppo runs/dpo --out compare.html",
+            "preftune compare runs/seed-0 runs/seed-1 runs/seed-2 --markdown table.md",
+        ),
+    ),
     (lineage, ("preftune lineage runs/first", "preftune lineage runs/first/stages/03-ppo/model")),
     (
         chat,
@@ -87,6 +96,7 @@ evaluate.command(
 )(judge)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(label, name="label")
 
 
 def _show_version(wanted: bool) -> None:

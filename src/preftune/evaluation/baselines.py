@@ -5,12 +5,13 @@ it cannot say), so that it can be compared with a model on the very same pairs.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, diags_array, hstack, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -91,7 +92,8 @@ def tfidf_length_correct(train: Sequence[Comparison], test: Sequence[Comparison]
     Their differences are divided by their root mean square on the training pairs.
     """
     words = _tfidf(train)
-    sides = _lengths([row.chosen for row in train]) - _lengths([row.rejected for row in train])
+    chosen, rejected = _sides(train)
+    sides = _lengths(chosen) - _lengths(rejected)
     scale = np.sqrt(np.mean(sides**2, axis=0))
     scale[scale == 0] = 1.0
 
@@ -123,13 +125,21 @@ def _cannot_fit(train: Sequence[Comparison] | None) -> str | None:
 
 
 def _tfidf(train: Sequence[Comparison]) -> Featurize:
+    """Document frequencies count a text as often as it is compared; it is read once."""
+    times = Counter(text for row in train for text in (row.chosen, row.rejected))
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
-    vectorizer.fit([text for row in train for text in (row.chosen, row.rejected)])
+    found = vectorizer.fit_transform(list(times))
+    holding = np.asarray(list(times.values())) @ (found > 0)
+    vectorizer.idf_ = np.log((1 + times.total()) / (1 + holding)) + 1
 
     def featurize(texts: Sequence[str]) -> csr_matrix:
         return csr_matrix(vectorizer.transform(texts))
 
     return featurize
+
+
+def _sides(rows: Sequence[Comparison]) -> tuple[list[str], list[str]]:
+    return [row.chosen for row in rows], [row.rejected for row in rows]
 
 
 def _lengths(texts: Sequence[str]) -> Floats:
@@ -147,17 +157,26 @@ def _sentences(text: str) -> int:
 def _fitted_correct(
     featurize: Featurize, train: Sequence[Comparison], test: Sequence[Comparison]
 ) -> Floats:
+    """Without an intercept (x, win) and (-x, loss) are one and the same: each pair stands once for
+    either verdict, and every other one is turned round so that there are wins and losses."""
     sides = _differences(featurize, train)
     sure = np.array([row.probability for row in train])
     weight = np.array([row.weight for row in train])
-    pairs = vstack([sides, -sides, sides, -sides])
-    wins = np.repeat([1, 0, 0, 1], len(train))
-    weights = np.concatenate([sure, sure, 1 - sure, 1 - sure]) * np.tile(weight, 4) / 2
+    turned = np.tile(np.arange(len(train)) % 2 == 1, 2)
+    verdicts = np.repeat([1, 0], len(train))
+    weights = np.concatenate([sure, 1 - sure]) * np.tile(weight, 2)
     used = np.flatnonzero(weights > 0)
+    signs = diags_array(np.where(turned, -1.0, 1.0))
+    pairs = csr_matrix(signs @ vstack([sides, sides]))[used]
     model = LogisticRegression(C=INVERSE_PENALTY, fit_intercept=False, max_iter=1000)
-    model.fit(csr_matrix(pairs)[used], wins[used], sample_weight=weights[used])
+    model.fit(pairs, np.where(turned, 1 - verdicts, verdicts)[used], sample_weight=weights[used])
     return correctness(model.decision_function(_differences(featurize, test)))
 
 
 def _differences(featurize: Featurize, rows: Sequence[Comparison]) -> csr_matrix:
-    return featurize([row.chosen for row in rows]) - featurize([row.rejected for row in rows])
+    """Chosen minus rejected, each distinct text read once."""
+    texts = list(dict.fromkeys(text for row in rows for text in (row.chosen, row.rejected)))
+    place = {text: number for number, text in enumerate(texts)}
+    found = featurize(texts)
+    chosen, rejected = ([place[text] for text in side] for side in _sides(rows))
+    return found[chosen] - found[rejected]

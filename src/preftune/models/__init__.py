@@ -47,7 +47,7 @@ from preftune.models.networks import (
 )
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
-from preftune.models.shared import scores_of_rows
+from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
     GUIDANCE,
@@ -59,8 +59,8 @@ from preftune.models.value_heads import (
 )
 
 __all__ = [
-    "ActionMask",
     "GUIDANCE",
+    "ActionMask",
     "Axes",
     "Batch",
     "Ensemble",
@@ -85,10 +85,12 @@ __all__ = [
     "load_reward_model",
     "load_tokenizer",
     "load_value_heads",
+    "logprobs_of_rows",
     "masked_response_logits",
     "micro_batches",
-    "read_states",
+    "packed_length",
     "read_ensemble",
+    "read_states",
     "renderer_for",
     "response_logits",
     "response_logprobs",
@@ -110,7 +112,6 @@ __all__ = [
     "steps_of",
     "stop_ids",
     "temperature_of",
-    "stop_ids",
     "train_tokenizer",
     "twice_differentiable",
     "value_head_on",

@@ -139,9 +139,8 @@ def hidden_states(
 
     ``attention_mask`` is [B, S], True at real tokens, or [B, 1, S, S], True where seen.
     """
-    if attention_mask.ndim == 4:  # eager attention adds its mask, so it must be numbers
-        lowest = torch.finfo(model.dtype).min
-        attention_mask = (~attention_mask).to(model.dtype) * lowest
+    if attention_mask.ndim == 4:
+        attention_mask = seen_mask(model, attention_mask)
     body = getattr(model, model.base_model_prefix)
     return body(
         input_ids=input_ids_BS,
@@ -149,6 +148,11 @@ def hidden_states(
         position_ids=position_ids_BS,
         use_cache=False,
     ).last_hidden_state
+
+
+def seen_mask(model: PreTrainedModel, seen: torch.Tensor) -> torch.Tensor:
+    """0 where a query sees a key, else the lowest number: eager attention adds its mask."""
+    return (~seen).to(model.dtype) * torch.finfo(model.dtype).min
 
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

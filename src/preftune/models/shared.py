@@ -5,16 +5,23 @@ prompt and themselves, never another response, and their positions count on from
 end, so every number is the one a row alone would give.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from preftune.maths.logprobs import response_sums, token_logprobs
 from preftune.models.batches import collate, micro_batches
 from preftune.models.heads import steps_of
-from preftune.models.networks import hidden_states, read_scores, scores
+from preftune.models.networks import (
+    hidden_states,
+    read_scores,
+    response_logprobs,
+    scores,
+    seen_mask,
+)
 from preftune.models.rendering import Row
 
 LONGEST = 1024
@@ -38,7 +45,7 @@ def collate_shared(
     groups: Sequence[Sequence[Row]], pad_id: int, device: torch.device
 ) -> SharedBatch:
     """Packs each group of rows; the rows of a group have the same prompt."""
-    width = max(_packed_length(rows) for rows in groups)
+    width = max(packed_length(rows) for rows in groups)
     ids = np.full((len(groups), width), pad_id, dtype=np.int64)
     positions = np.zeros_like(ids)
     segments = np.full_like(ids, -1)
@@ -78,19 +85,46 @@ def scores_of_rows(
 ) -> torch.Tensor:
     """The score of each row, [B], in the rows' order; a prompt that rows share is read once.
 
+    So is a row that comes several times, as an answer does that was compared with several others.
     A model that scores steps reads every row alone: it needs more of it than the last token.
     At most ``max_tokens`` padded tokens go through the network at once (one group at least).
     """
+    share = steps_of(model.config) is None
+    return _read_once(
+        rows, max_tokens, share, lambda groups: _scores(model, groups, pad_id, dropout)
+    )
+
+
+def logprobs_of_rows(
+    policy: PreTrainedModel, rows: Sequence[Row], pad_id: int, max_tokens: int
+) -> torch.Tensor:
+    """log π(y|x) of each row's response, its end token included, [B], in nats a response.
+
+    As in :func:`scores_of_rows`, prompts that rows share and rows that are equal are read once.
+    """
+    return _read_once(rows, max_tokens, True, lambda groups: _logprobs(policy, groups, pad_id))
+
+
+def _read_once(
+    rows: Sequence[Row],
+    max_tokens: int,
+    share: bool,
+    read: Callable[[Sequence[Sequence[Row]]], torch.Tensor],
+) -> torch.Tensor:
+    """What ``read`` says of groups of distinct rows, put back into the order of ``rows``, [B]."""
+    distinct = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+    if len(distinct) < len(rows):
+        once = _read_once(list(distinct), max_tokens, share, read)
+        return once[torch.tensor([distinct[row] for row in rows], device=once.device)]
     groups = [[index] for index in range(len(rows))]
-    if steps_of(model.config) is None:
+    if share:
         groups = _groups(rows, min(LONGEST, max_tokens))
     packed = [[rows[index] for index in group] for group in groups]
-    lengths = [_packed_length(group) for group in packed]
+    lengths = [packed_length(group) for group in packed]
     parts: list[torch.Tensor] = []
     order: list[int] = []
     for places in micro_batches(lengths, max_tokens):
-        chosen = [packed[place] for place in places]
-        parts.append(_scores(model, chosen, pad_id, dropout))
+        parts.append(read([packed[place] for place in places]))
         order += [index for place in places for index in groups[place]]
     return torch.cat(parts)[torch.tensor(np.argsort(order), device=parts[0].device)]
 
@@ -121,5 +155,54 @@ def _scores(
     return read_scores(model, hidden[shared.last_N2[:, 0], shared.last_N2[:, 1]], dropout)
 
 
-def _packed_length(rows: Sequence[Row]) -> int:
+def _logprobs(
+    policy: PreTrainedModel, groups: Sequence[Sequence[Row]], pad_id: int
+) -> torch.Tensor:
+    """The first token of a response is predicted at its prompt's end, which all of them share."""
+    if all(len(group) == 1 for group in groups):
+        batch = collate([group[0] for group in groups], pad_id, policy.device)
+        return response_sums(
+            logprobs_BT=response_logprobs(policy, batch, temperature=1.0),
+            action_mask_BT=batch.action_mask_BT,
+        )
+    shared = collate_shared(groups, pad_id, policy.device)
+    width = shared.input_ids_BS.shape[1]
+    first = min(len(group[0].prompt_ids) for group in groups) - 1  # no earlier column is asked for
+    logits = policy(
+        input_ids=shared.input_ids_BS,
+        attention_mask=seen_mask(policy, shared.attention_BSS.unsqueeze(1)),
+        position_ids=shared.position_ids_BS,
+        logits_to_keep=width - first,
+        use_cache=False,
+    ).logits
+    asked, which = _predictions(groups)
+    place, column, token = torch.tensor(asked, device=logits.device).unbind(1)
+    chosen = logits[place, column - first]
+    told = token_logprobs(
+        logits_BTV=chosen.unsqueeze(0), tokens_BT=token.unsqueeze(0), temperature=1.0
+    )[0]
+    sums = told.new_zeros(which[-1] + 1)
+    return sums.index_add(0, torch.tensor(which, device=told.device), told)
+
+
+def _predictions(
+    groups: Sequence[Sequence[Row]],
+) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Of every response token its sequence, the column that predicts it and its id; and its row."""
+    asked: list[tuple[int, int, int]] = []
+    which: list[int] = []
+    number = 0
+    for place, rows in enumerate(groups):
+        prompt = end = len(rows[0].prompt_ids)
+        for row in rows:
+            columns = [prompt - 1, *range(end, end + len(row.response_ids) - 1)]
+            asked += [(place, c, t) for c, t in zip(columns, row.response_ids, strict=True)]
+            which += [number] * len(row.response_ids)
+            end += len(row.response_ids)
+            number += 1
+    return asked, which
+
+
+def packed_length(rows: Sequence[Row]) -> int:
+    """Columns of a packed sequence: the prompt once, then every response."""
     return len(rows[0].prompt_ids) + sum(len(row.response_ids) for row in rows)

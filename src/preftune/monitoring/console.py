@@ -34,6 +34,8 @@ class Bar:
     started: float
     show: Callable[["Bar"], None] = field(repr=False)
     done: int = 0
+    earlier: int = 0
+    """Of ``done``, what an earlier attempt did: it says nothing about the speed of this one."""
     note: str = ""
     shown: float | None = None
     state: Literal["running", "done", "stopped"] = "running"
@@ -43,6 +45,11 @@ class Bar:
         self.done += count
         self.note = self.note if note is None else note
         self.show(self)
+
+    def resume(self, count: int) -> None:
+        """``count`` were done by an attempt that was stopped."""
+        self.earlier = count
+        self.advance(count)
 
 
 class Console:
@@ -131,8 +138,8 @@ def _sentence(bar: Bar, now: float) -> str:
     words = [bar.name] if bar.total is None and not bar.done else [bar.name, count]
     if bar.state != "running":
         words.append(f"{bar.state} in {_duration(spent)}")
-    elif bar.total and bar.done:
-        left = spent / bar.done * max(bar.total - bar.done, 0)
+    elif bar.total and bar.done > bar.earlier:
+        left = spent / (bar.done - bar.earlier) * max(bar.total - bar.done, 0)
         words.append(f"({100 * bar.done // bar.total} %) {_duration(left)} left")
     return " ".join(words) + (f", {bar.note}" if bar.note else "")
 

@@ -265,6 +265,12 @@ COMPLETIONS = (
     Metric(
         "completions/distinct_2", "share", "Distinct word pairs among all word pairs.", ON_POLICY
     ),
+    Metric(
+        "completions/generated_tokens",
+        "tokens",
+        "Tokens sampled so far to learn from, those thrown away too.",
+        (*ON_POLICY, "rejection_sampling"),
+    ),
     Metric("rewards/{name}/mean", "score", "Mean of one named part of the score.", ON_POLICY),
     Metric("rewards/{name}/std", "score", "Standard deviation of that part.", ON_POLICY),
 )

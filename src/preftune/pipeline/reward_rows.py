@@ -164,8 +164,12 @@ def pairs_of(
 ) -> list[Pair]:
     """Comparisons as rows of ids, fitted into the context; a pair stays or goes as a whole."""
     longest = min(settings.max_length or renderer.context, renderer.context)
-    chosen = [renderer.row(c.prompt, c.chosen) for c in comparisons]
-    rejected = [renderer.row(c.prompt, c.rejected) for c in comparisons]
+    answers = {
+        (c.prompt.text, text): c.prompt for c in comparisons for text in (c.chosen, c.rejected)
+    }
+    read = {key: renderer.row(prompt, key[1]) for key, prompt in answers.items()}
+    chosen = [read[c.prompt.text, c.chosen] for c in comparisons]
+    rejected = [read[c.prompt.text, c.rejected] for c in comparisons]
     kept = list(range(len(comparisons)))
     if settings.too_long == "skip":
         longer = [max(a, b, key=len) for a, b in zip(chosen, rejected, strict=True)]

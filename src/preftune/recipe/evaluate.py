@@ -34,6 +34,10 @@ class Evaluate(Section):
     """Whose samples."""
     best_of_prompts: int = Field(default=150, ge=1)
     """Prompts for best-of-n (it samples n times as much)."""
+    documents: Source | None = None
+    """Held-out text that the base model would have been trained on, for the alignment tax."""
+    documents_limit: int = Field(default=400, ge=1)
+    """Use this many documents at most."""
     reference: str = "sft"
     """The policy KL is measured to."""
     sampling: SamplingSettings = SamplingSettings()

@@ -1,4 +1,4 @@
-"""A recipe that begins with the stages of another: ``extends = { recipe, stages }``."""
+"""A recipe that begins with the stages of others: ``extends = { recipe, stages }``, or a list."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,13 +21,30 @@ def extended(
 
     ``extends.recipe`` is a packaged name or a path beside ``file``; ``extends.stages`` names the
     stages wanted, all of them if not said. Where ``raw`` has a wanted stage too, its own keys go
-    over the inherited ones, unless its kind is another. ``read`` parses a file.
+    over the inherited ones, unless its kind is another; of several recipes the later goes over the
+    earlier likewise. ``read`` parses a file.
     Raises :class:`BadInput`.
     """
     own = dict(raw)
     asked = own.pop(EXTENDS, None)
     if asked is None:
         return own
+    stages: dict[str, Any] = {}
+    for one in asked if isinstance(asked, list) and asked else [asked]:
+        stages = _together(stages, _inherited(one, file, read, chain))
+    mine = own.get("stages", {})
+    if not isinstance(mine, dict):
+        return own
+    return own | {"stages": _together(stages, mine)}
+
+
+def _inherited(
+    asked: Any,
+    file: Path | None,
+    read: Callable[[Path], dict[str, Any]],
+    chain: tuple[Path, ...],
+) -> dict[str, Any]:
+    """The stages asked for of one other recipe."""
     recipe, wanted = _checked(asked, file)
     beside = file.parent / recipe if file is not None else Path(recipe)
     source = find_recipe(beside if beside.is_file() else recipe).resolve()
@@ -48,10 +65,7 @@ def extended(
                 file=file,
                 remedy=f"Did you mean {near!r}?" if near else f"It has {', '.join(stages)}.",
             )
-    mine = own.get("stages", {})
-    if not isinstance(mine, dict):
-        return own
-    return own | {"stages": _together({name: stages[name] for name in names}, mine)}
+    return {name: stages[name] for name in names}
 
 
 def _together(inherited: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,8 @@ stages = ["world", "base", "sft", "candidates", "labels", "reward", "ppo"]
 kl.coefficient = 0.05
 ```
 
-Without `stages` all of them are taken. Finished stages are known by their content, so a copy
+Without `stages` all of them are taken; a list of such tables takes stages from several recipes, as
+`world/methods` does. Finished stages are known by their content, so a copy
 of a run's folder gives its stages to the new run.
 
 **One stage.** A recipe with `kind` at the top is a single stage, named after its kind:

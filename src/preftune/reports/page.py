@@ -131,7 +131,11 @@ def write_report(run_folder: Path) -> Path:
 
 def render(run: Run) -> str:
     """The report's HTML."""
-    page = _page(run)
+    return filled("report.html.j2", _page(run))
+
+
+def filled(template: str, page: object) -> str:
+    """One of the package's templates with ``page`` in it, and the style of every page."""
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -140,14 +144,14 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
     )
     style = Markup(_template("report.css"))  # the package's own file
-    return environment.get_template("report.html.j2").render(page=page, style=style)
+    return environment.get_template(template).render(page=page, style=style)
 
 
 def _page(run: Run) -> Page:
     numbers = counter(1)
 
     def pictures(charts: Iterable[Chart | None]) -> list[Picture]:
-        return [_picture(chart, f"c{next(numbers)}") for chart in charts if chart is not None]
+        return [picture_of(chart, f"c{next(numbers)}") for chart in charts if chart is not None]
 
     seen, watching = measured(run), watched(run)
     rows = picture_rows(run)
@@ -193,7 +197,8 @@ def _page(run: Run) -> Page:
     )
 
 
-def _picture(chart: Chart, prefix: str) -> Picture:
+def picture_of(chart: Chart, prefix: str) -> Picture:
+    """The chart as it stands on a page; ``prefix`` is unique there."""
     return Picture(
         title=chart.title,
         svg=Markup(finished(chart.svg, prefix, chart.alt)),  # escapes its texts itself

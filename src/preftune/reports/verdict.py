@@ -143,7 +143,7 @@ def accuracy_sentence(seen: Measured) -> str:
     accuracy = seen.accuracy
     if accuracy is None:
         return ""
-    pairs = f" of {count(accuracy.count)} held-out pairs" if accuracy.count else ""
+    pairs = f" on the pairs of {count(accuracy.count)} held-out prompts" if accuracy.count else ""
     text = f"The reward model agrees with the labels on {percent_interval(accuracy)}{pairs}"
     ceiling = seen.noise_ceiling
     if ceiling is not None:

@@ -38,10 +38,14 @@ class RewardModelScore:
     origin: str = "model"
 
     def __call__(self, completions: Sequence[Completion]) -> list[Axes | None]:
+        read: dict[tuple[object, ...], Row] = {}
+        for completion, key in zip(
+            completions, keys := [_key(c) for c in completions], strict=True
+        ):
+            if key not in read:
+                read[key] = self._row(completion)
         rows, _ = fit_rows(
-            [self._row(completion) for completion in completions],
-            self.renderer.context,
-            "truncate_prompt_left",
+            [read[key] for key in keys], self.renderer.context, "truncate_prompt_left"
         )
         names = [*(axes.names if (axes := axes_of(self.model.config)) else ()), "score"]
         return [dict(zip(names, row, strict=True)) for row in self._read(rows)]
@@ -75,6 +79,12 @@ class RewardModelScore:
         if self.same_ids and completion.token_ids:
             return Row(completion.prompt_token_ids, completion.token_ids)
         return self.renderer.completion_row(completion)
+
+
+def _key(completion: Completion) -> tuple[object, ...]:
+    """All that a row is made of: an answer compared with several others is rendered once."""
+    texts = (completion.prompt.text, completion.text, completion.stop_reason)
+    return (*texts, completion.prompt_token_ids, completion.token_ids)
 
 
 def same_vocabulary(first: Renderer, second: Renderer) -> bool:

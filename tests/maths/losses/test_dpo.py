@@ -130,6 +130,9 @@ def test_the_gradient_is_the_paper_s() -> None:
 def test_smoothed_targets_by_hand() -> None:
     """βh = .7, ε = .1: .9 · .40319 + .1 · (.40319 + .7) = .47319."""
     assert loss_of(cdpo_loss, row(0.7), label_smoothing=0.1) == pytest.approx(0.47319, abs=1e-5)
+    # A label of .8 becomes .9 · .8 + .1 · .2 = .74: .74 · .403186 + .26 · 1.103186.
+    soft = loss_of(cdpo_loss, row(0.7), p=0.8, label_smoothing=0.1)
+    assert soft == pytest.approx(0.585186, abs=1e-6)
 
 
 def test_the_unbiased_loss_by_hand() -> None:

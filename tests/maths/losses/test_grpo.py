@@ -23,6 +23,7 @@ from tests.maths.losses.made import check_promises, check_slopes, ragged_step
         (-1.0, 1.5, 1.5, 1.5, (0, 0)),
         (1.0, 0.7, -0.7, -0.7, (0, 0)),
         (2.0, 1.0, -2.0, -2.0, (0, 0)),
+        (0.5, 1.5, -0.64, 0.0, (0, 1)),  # a small advantage is a good one too
     ],
 )
 def test_truth_table(

@@ -78,3 +78,4 @@ def test_parts_add_up() -> None:
         chosen[[1]], rejected[[1]], denominator=3.0
     )
     assert parts.item() == pytest.approx(whole.item())
+    assert whole.item() == pytest.approx(loss_of(chosen, rejected).item() / 3)

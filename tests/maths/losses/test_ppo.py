@@ -92,6 +92,8 @@ def test_the_larger_of_both_errors_counts() -> None:
     result = critic([0.9], [0.5], [1.0])
     assert result.loss.item() == pytest.approx(0.045)
     assert int(result.clipped) == 1
+    assert int(critic([0.6], [0.5], [1.0]).clipped) == 0, "inside the range both are the same"
+    assert critic([0.9, 0.9], [0.5, 0.5], [1.0, 1.0]).loss.item() == pytest.approx(0.045)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +186,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
         (-1.0, 2.9, 2.9, 2.9),  # not yet
         (1.0, 5.0, -1.2, 0.0),  # a good advantage knows the first clip alone
         (-1.0, 0.7, 0.8, 0.0),
+        (1.0, 1.1, -1.1, -1.1),  # inside both: held by none
     ],
 )
 def test_the_second_clip(advantage: float, ratio: float, loss: float, gradient: float) -> None:

@@ -165,6 +165,9 @@ def test_smoothing_mixes_the_two_labels() -> None:
     assert loss_of([1.0], [0.0], probabilities=target).item() == pytest.approx(0.413262, abs=1e-6)
     same = smoothed_probabilities(probabilities_B=torch.tensor([0.7]), flipped=0.0)
     assert same.tolist() == torch.tensor([0.7]).tolist()
+    # .9 · .7 + .1 · .3
+    soft = smoothed_probabilities(probabilities_B=torch.tensor([0.7]), flipped=0.1)
+    assert soft.item() == pytest.approx(0.66)
 
 
 def test_k_wise_and_plackett_luce_differ_above_two_answers() -> None:
@@ -297,3 +300,14 @@ def test_step_labels_are_cross_entropy_where_there_is_a_label() -> None:
     assert logits.grad is not None
     assert logits.grad[1].tolist() == [0, 0, 0] and logits.grad[0, 2] == 0
     assert logits.grad[0, 0].item() == pytest.approx(-(1 - 1 / (1 + math.exp(-2))) / 3)
+
+
+def test_an_answer_that_is_not_there_is_not_left_over() -> None:
+    """Also where its rank says it comes last: 7 over 5 costs ln(1 + e^−2) = .126928, as alone."""
+    loss = plackett_luce_loss(
+        scores_BK=table([7, 5, 90]),
+        ranks_BK=torch.tensor([[1, 2, 3]]),
+        answer_mask_BK=torch.tensor([[True, True, False]]),
+        denominator=1.0,
+    )
+    assert loss.item() == pytest.approx(0.126928, abs=1e-6)

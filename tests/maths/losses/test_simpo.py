@@ -74,3 +74,10 @@ def test_parts_add_up() -> None:
         chosen[[1]], rejected[[1]], denominator=3.0
     )
     assert parts.item() == pytest.approx(whole.item())
+
+
+def test_the_step_s_denominator() -> None:
+    """1.241154 of a pair in a step of four."""
+    assert loss_of(row(-1.0), row(-1.2), denominator=4.0).item() == pytest.approx(
+        0.3102885, abs=1e-6
+    )

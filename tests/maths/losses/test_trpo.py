@@ -169,3 +169,47 @@ def test_what_is_masked_changes_neither_value_nor_gradient(side: str) -> None:
     again, poisoned_slope = both(poisoned, mask, [[0, 1, 2]])
     assert again == pytest.approx(value, abs=1e-12)
     assert torch.allclose(poisoned_slope[mask], slope[mask], atol=1e-14)
+
+
+def test_the_kl_is_at_the_temperature_and_a_mean() -> None:
+    """At temperature ½ logits count double: π ∝ (16, 9, 4, 1) against .25 each, over 2 tokens.
+
+    KL(uniform ‖ π) = −log 4 + log 30 − ¼ log(16 · 9 · 4 · 1) = −1.386294 + 3.401197 − 1.589027.
+    """
+    value = mean_kl(
+        old_logits_BTV=torch.zeros(1, 1, 4, dtype=torch.float64),
+        logits_BTV=POLICY.log().view(1, 1, -1),
+        action_mask_BT=ONE,
+        temperature=0.5,
+        denominator=2,
+    )
+    assert value.item() == pytest.approx(0.425876 / 2, abs=1e-6)
+    backwards = mean_kl(
+        old_logits_BTV=POLICY.log().view(1, 1, -1),
+        logits_BTV=torch.zeros(1, 1, 4, dtype=torch.float64),
+        action_mask_BT=ONE,
+        temperature=0.5,
+        denominator=1,
+    )
+    # Σ p log 4p with p = 16/30, 9/30, 4/30, 1/30
+    chances = [16 / 30, 9 / 30, 4 / 30, 1 / 30]
+    assert backwards.item() == pytest.approx(sum(p * np.log(4 * p) for p in chances))
+
+
+def test_the_solution_scales_with_the_gradient() -> None:
+    """What is near enough is told from the gradient's own size: a tiny one is solved as well."""
+    whole, tiny = (
+        conjugate_gradient(
+            product=fisher_times, gradient_N=size * POLICY * ADVANTAGES, iterations=10, damping=0.1
+        )
+        for size in (1.0, 1e-6)
+    )
+    assert torch.allclose(1e6 * tiny, whole, atol=1e-9)
+
+
+def test_a_sharper_curve_means_a_shorter_step() -> None:
+    """s = (1, 2), H s = (2, 6): sᵀHs = 14, √(2 · .07 / 14) = .1."""
+    length = step_length(
+        direction_N=torch.tensor([1.0, 2.0]), curved_N=torch.tensor([2.0, 6.0]), kl_limit=0.07
+    )
+    assert length.item() == pytest.approx(0.1)

@@ -98,7 +98,7 @@ def _train(
     ):
         done, state, _ = journal.resume(training)
         window, loss = state.get("window", []), state.get("loss", 0.0)
-        bar.advance(done)
+        bar.resume(done)
         for _ in range(done):
             next(source)
         for at in range(done, settings.steps):

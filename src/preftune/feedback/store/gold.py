@@ -1,0 +1,61 @@
+"""How each annotator does on items whose answer is known: training, and hidden checks."""
+
+from dataclasses import dataclass
+
+from scipy.stats import beta
+
+from preftune.feedback.store import items, latest, lessons, projects
+from preftune.feedback.store.engine import Store
+from preftune.feedback.store.nouns import Training
+from preftune.records import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class GoldResult:
+    """One annotator's checks. ``share`` is the Beta posterior's mean with its 95 % interval."""
+
+    annotator_id: int
+    annotator: str
+    purpose: str
+    right: int
+    asked: int
+    share: Estimate
+    below_mark: bool
+    """The whole interval lies below the project's pass mark: act on this, not on single misses."""
+
+
+def results(store: Store, project_id: int) -> list[GoldResult]:
+    """For everyone who met a known item; training and hidden checks apart."""
+    project = projects.by_id(store, project_id)
+    mark = (project.training or Training()).pass_mark
+    tally: dict[tuple[str, int], list[bool]] = {}
+    names: dict[int, str] = {}
+    with store.reading() as connection:
+        for purpose in ("training", "gold"):
+            for said in latest.last_revisions(connection, project_id, purpose=purpose):
+                gold = items.by_number(store, said[0].item_number).gold or {}
+                for one in said:
+                    right = lessons.is_right(project, one.answer, gold)
+                    tally.setdefault((purpose, one.annotator_id), []).append(right)
+                    names[one.annotator_id] = one.annotator
+    found = []
+    for (purpose, person), rights in sorted(tally.items()):
+        share = posterior(sum(rights), len(rights))
+        found.append(
+            GoldResult(
+                annotator_id=person,
+                annotator=names[person],
+                purpose=purpose,
+                right=sum(rights),
+                asked=len(rights),
+                share=share,
+                below_mark=share.high < mark,
+            )
+        )
+    return found
+
+
+def posterior(right: int, asked: int) -> Estimate:
+    """Beta(1 + right, 1 + wrong): mean and equal-tailed 95 % interval, from a flat prior."""
+    law = beta(1 + right, 1 + asked - right)
+    return Estimate(float(law.mean()), float(law.ppf(0.025)), float(law.ppf(0.975)), asked)
