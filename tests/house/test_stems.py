@@ -16,6 +16,8 @@ NOT_ALGORITHMS = {
     "pretrain",
     "candidates",
     "label",
+    "critique",
+    "judge",
     "evaluate",
     "cross_validate",
     "gate",

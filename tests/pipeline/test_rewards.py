@@ -172,3 +172,28 @@ def test_without_a_model_the_value_network_starts_from_the_policy(data: Path, wr
     run_recipe(parsed, recipe, data / "run", Desk(Console("silent")))
     manifest = read_manifest(data / "run" / "stages" / "04-ppo")
     assert set(manifest.outputs) == {"model", "value"}
+
+
+def test_rules_and_judges_stand_beside_models(
+    write: Write, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum is that of its parts, a rule's and two judges' among them."""
+    parts = """
+rewards.words = { rule = { kind = "length", most = 3, falloff = 5 }, weight = 0.5 }
+rewards.rated = { judge = { model = "stage:other", highest = 5 } }
+rewards.graded = { judge = { model = "stage:other", propositions.kind = { text = "Is it kind?", weight = -2.0 } } }
+"""  # noqa: E501
+    recipe_text = RECIPE.replace(SHORT, "") + parts
+    overrides = [f"data.root={data}", "stages.ppo.value_model='stage:base'"]
+    recipe = parse_recipe(recipe_text, overrides)
+    run_recipe(recipe, recipe_text, data / "run", Desk(Console("silent")))
+    (stage,) = (data / "run").glob("stages/*-ppo")
+    rows = [json.loads(line) for line in (stage / "rollouts.jsonl").read_text().splitlines()]
+    assert rows
+    weights = {"known": 1, "model": 2, "words": 0.5, "rated": 1, "graded": 1}
+    for row in rows:
+        told = row["rewards"]
+        assert {"model", "words", "rated", "graded"} <= set(told)
+        assert 0 <= told["words"] <= 1 and -1 <= told["rated"] <= 1 and -2 <= told["graded"] <= 0
+        total = sum(weights[name] * value for name, value in told.items())
+        assert row["score"] == pytest.approx(total, abs=1e-4)

@@ -100,7 +100,7 @@ MISTAKES = {
     "no reward": (
         PPO_STAGE.replace('reward_model = "r"\n', ""),
         "stages.ppo: there is nothing to optimise. (r.toml, line 1) "
-        "Name reward_model, or rewards with a model or callable.",
+        "Name reward_model, or rewards with a model, callable, rule or judge.",
     ),
     "kind and stages": (
         'kind = "world"\n[stages.w]\nkind = "world"',

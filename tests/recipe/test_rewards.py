@@ -27,14 +27,30 @@ def test_models_are_sources_and_functions_are_found() -> None:
     assert callables_in(read) == {"short": "rules.text:short"}
     assert read.rewards["helpful"].weight == 0.5 and read.rewards["short"].weight == 1.0
     assert callables_in(Reward(model=Source("m"))) == {}
+    judged = stage(kind={"judge": {"model": "stage:judge"}})
+    assert sources_of(judged) == {"rewards.kind.judge.model": "stage:judge"}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "either a model or a callable"),
-        ({"model": "m", "callable": "a:b"}, "either a model or a callable"),
+        ({}, "either a model, a callable, a rule or a judge"),
+        ({"model": "m", "callable": "a:b"}, "either a model, a callable, a rule or a judge"),
         ({"model": "gold:helpdesk"}, "measures and never teaches"),
+        (
+            {"rule": {"kind": "steps"}, "model": "m"},
+            "either a model, a callable, a rule or a judge",
+        ),
+        ({"judge": {"model": "gold:helpdesk"}}, "measures and never teaches"),
+        ({"judge": {}}, "either a model or an endpoint"),
+        (
+            {"judge": {"model": "m", "endpoint": {"base_url": "http://x/v1", "model": "m"}}},
+            "either",
+        ),
+        (
+            {"judge": {"model": "m", "question": "?", "propositions": {"a": {"text": "b"}}}},
+            "question belongs to a rating",
+        ),
         ({"callable": "short"}, "is not module:function"),
         ({"callable": "my rules:short"}, "is not module:function"),
         ({"callable": "rules:short()"}, "is not module:function"),

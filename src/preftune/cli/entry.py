@@ -21,6 +21,7 @@ from preftune.cli.convert_config import convert_config
 from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
+from preftune.cli.evaluate_judge import judge
 from preftune.cli.label_serve import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
@@ -29,6 +30,7 @@ from preftune.cli.quickstart import quickstart
 from preftune.cli.reply import Reply, json_text, print_for_people
 from preftune.cli.report import report
 from preftune.cli.run import run
+from preftune.cli.serve import serve
 from preftune.cli.simulate import simulate
 from preftune.records import PreftuneError, RunFailed
 
@@ -78,6 +80,13 @@ VERBS = (
         ),
     ),
     (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
+    (
+        serve,
+        (
+            "preftune serve runs/first/stages/03-ppo",
+            "preftune serve sft=runs/first/stages/01-sft ppo=runs/first/stages/03-ppo --port 8001",
+        ),
+    ),
     (doctor, ("preftune doctor", "preftune doctor recipe.toml")),
     (
         convert_config,
@@ -89,6 +98,13 @@ VERBS = (
 for _verb, _examples in VERBS:
     _name = _verb.__name__.replace("_", "-")
     app.command(name=_name, epilog=examples(*_examples))(_verb)
+evaluate.command(
+    name="judge",
+    epilog=examples(
+        "preftune evaluate judge --judge judge.toml --data pairs.jsonl",
+        "preftune evaluate judge --judge MODEL --data graded.jsonl --propositions words.jsonl",
+    ),
+)(judge)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(label, name="label")

@@ -36,7 +36,7 @@ from preftune.pipeline.origins import model_folder, training_rows
 from preftune.pipeline.sources import GOLD
 from preftune.records import BadInput, Comparison, Completion, Prompt, Sampling, Score
 from preftune.rewards import EnsembleScore, RewardModelScore, same_vocabulary
-from preftune.rollouts import NativeEngine
+from preftune.rollouts import NativeChoose, NativeEngine
 from preftune.worlds import gold_judge, world
 
 PORTION = 256
@@ -202,6 +202,13 @@ def _judge(judge: str | Path, device: torch.device) -> tuple[Score, str, float]:
 def open_score(source: str | Path, device: torch.device) -> RewardModelScore | EnsembleScore:
     """A reward model's or stage's folder, or ``hub:NAME``, as a score of texts."""
     return reward_model_score(model_folder(source), device)
+
+
+def open_choosing(judge: str | Path, device: str = "auto") -> NativeChoose:
+    """A policy's folder, a stage's folder or ``hub:NAME`` as a judge that chooses."""
+    folder = model_folder(judge)
+    model = load_policy(folder, torch_device(device))
+    return NativeChoose(model, renderer_for(model, load_tokenizer(_plain_name(folder)), folder))
 
 
 def open_engine(policy: str | Path, device: torch.device, drawing: Drawing) -> NativeEngine:

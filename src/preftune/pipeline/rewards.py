@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from preftune.artifacts import hash_callable
-from preftune.models import Renderer
+from preftune.judging import CACHE, Ask, HttpJudge
+from preftune.models import Renderer, load_policy, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.engines import open_reward_model
 from preftune.recipe import Section
+from preftune.recipe.judge import JudgeReward
 from preftune.recipe.rewards import Reward, callables_in
 from preftune.records import Score
 from preftune.rewards import (
@@ -16,11 +18,15 @@ from preftune.rewards import (
     ComposedScore,
     EnsembleScore,
     Part,
+    PropositionScore,
+    RatingScore,
     RewardModelScore,
+    RuleScore,
     load_callable,
     same_vocabulary,
     training_score,
 )
+from preftune.rollouts import NativeChoose
 
 REWARD_MODEL = "reward_model"
 
@@ -40,6 +46,10 @@ def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
         score: Score
         if reward.callable is not None:
             score = CallableScore(name, load_callable(reward.callable))
+        elif reward.rule is not None:
+            score = RuleScore(reward.rule)
+        elif reward.judge is not None:
+            score = _judged(context, f"rewards.{name}.judge.model", reward.judge)
         else:
             score = _model(context, f"rewards.{name}.model", renderer)
         parts.append(Part(name, score, reward.weight))
@@ -54,6 +64,25 @@ def callable_hashes(settings: Section) -> dict[str, str]:
         name: hash_callable(load_callable(reference))
         for name, reference in callables_in(settings).items()
     }
+
+
+def _judged(context: StageContext[Any], role: str, judge: JudgeReward) -> Score:
+    """A judge's rating, or its weighed propositions."""
+    ask: Ask
+    if judge.endpoint is not None:
+        ask = HttpJudge(judge.endpoint, CACHE).ask
+    else:
+        source = context.inputs[role]
+        policy = load_policy(source, context.device)
+        reader = renderer_for(policy, load_tokenizer(source), source)
+        ask = NativeChoose(policy, reader, context.settings.micro_batch_tokens).ask
+    if judge.propositions:
+        words = {name: proposition.text for name, proposition in judge.propositions.items()}
+        weights = {name: p.weight for name, p in judge.propositions.items()}
+        return PropositionScore(ask, words, weights=weights)
+    if judge.question is None:
+        return RatingScore(ask, highest=judge.highest)
+    return RatingScore(ask, judge.question, judge.highest)
 
 
 def _model(

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.a2c import A2C
+from preftune.recipe.constitutional import CritiqueStage, JudgeStage
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
@@ -40,6 +41,8 @@ Stage = Annotated[
     | SFT
     | Candidates
     | LabelStage
+    | CritiqueStage
+    | JudgeStage
     | RewardModel
     | PPO
     | Reinforce

@@ -143,6 +143,8 @@ def _shape(annotation: Any) -> str:
         return plain[annotation]
     if annotation is Source:
         return "source"
+    if annotation is Any:
+        return "anything"
     if annotation is type(None):
         return "nothing"
     if isinstance(annotation, type) and issubclass(annotation, Section):

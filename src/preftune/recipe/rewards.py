@@ -1,10 +1,12 @@
-"""What a policy may be trained on: reward models and functions of one's own, added up."""
+"""What a policy may be trained on: reward models, rules, judges, own functions, added up."""
 
 import re
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.judge import JudgeReward
+from preftune.recipe.rules import Rule
 from preftune.recipe.sections import Section, Source
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -13,21 +15,28 @@ TOTAL = "score"
 
 
 class Reward(Section):
-    """One part of the reward: a reward model's score, or what a Python function returns."""
+    """One part of the reward: a reward model's score, a rule, a judge's opinion, or what a Python
+    function returns."""
 
     model: Source | None = None
     """A reward model, which reads text with its own tokenizer and chat template."""
     callable: str | None = None
     """``module:function``: prompts, completions and columns in, a number or None for each out."""
+    rule: Rule | None = None
+    """A deterministic rule by its kind, such as ``{ kind = "length", most = 40 }``."""
+    judge: JudgeReward | None = None
+    """A language model's opinion, asked for every response."""
     weight: float = 1.0
     """What the score is multiplied with before the parts are added up."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.model is None) == (self.callable is None):
+        given = (self.model, self.callable, self.rule, self.judge)
+        if sum(part is not None for part in given) != 1:
             raise ValueError(
-                "a reward is either a model or a callable: "
-                'write { model = "stage:…" } or { callable = "module:function" }'
+                "a reward is either a model, a callable, a rule or a judge: "
+                'write { model = "stage:…" }, { callable = "module:function" }, '
+                '{ rule = { kind = "…" } } or { judge = { … } }'
             )
         if self.model is not None and self.model.startswith("gold:"):
             raise ValueError(
@@ -50,7 +59,8 @@ def check_rewards(rewards: Rewards, reward_model: Source | None) -> None:
     """Raises ValueError when there is no reward at all, or when a part has a name that is taken."""
     if not rewards and reward_model is None:
         raise ValueError(
-            "there is nothing to optimise: name reward_model, or rewards with a model or callable"
+            "there is nothing to optimise: "
+            "name reward_model, or rewards with a model, callable, rule or judge"
         )
     taken = {TOTAL} if reward_model is None else {TOTAL, "reward_model"}
     for name in sorted(taken & set(rewards)):

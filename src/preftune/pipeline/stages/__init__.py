@@ -6,12 +6,14 @@ from typing import Any
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.stages import (
     candidates,
+    critique,
     cross_validate,
     dataset,
     evaluate,
     gate,
     gather,
     ilql,
+    judge,
     label,
     offline,
     on_policy,
@@ -31,6 +33,8 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "sft": sft.run,
     "candidates": candidates.run,
     "label": label.run,
+    "critique": critique.run,
+    "judge": judge.run,
     "reward_model": reward_model.run,
     **dict.fromkeys(on_policy.STORIES, on_policy.run),
     "rejection_sampling": rejection_sampling.run,

@@ -29,12 +29,19 @@ def run(context: StageContext[LabelStage]) -> StageOutcome:
     labelers = SimulatedLabelers(
         gold_judge(settings.world), population_of(settings), context.seed_for("labelers")
     )
-    parts = _split(rows, settings, np.random.default_rng(context.seed_for("split")))
+    parts = split_rows(
+        rows,
+        settings.test_fraction,
+        settings.validation_fraction,
+        np.random.default_rng(context.seed_for("split")),
+    )
     rng = np.random.default_rng(context.seed_for("pairs"))
     summary: dict[str, Any] = {"labelers": settings.population.name}
     with context.console.progress("label", len(rows)) as bar:
         for name, part in parts.items():
-            pairs = [pair for row in part for pair in draw_pairs(row, settings, rng)]
+            pairs = [
+                pair for row in part for pair in draw_pairs(row, settings.pairs_per_prompt, rng)
+            ]
             labelled = labelers(pairs)
             write_rows(context.folder / f"{name}.jsonl", [to_row(pair) for pair in labelled])
             probabilities = labelers.probabilities(pairs)
@@ -66,10 +73,8 @@ def population_of(settings: LabelStage) -> Population:
     return replace(POPULATIONS[wanted.name], **changes)
 
 
-def draw_pairs(
-    row: dict[str, Any], settings: LabelStage, rng: np.random.Generator
-) -> list[VotedPair]:
-    """Pairs of different texts, which side is shown first drawn at random."""
+def draw_pairs(row: dict[str, Any], most: int, rng: np.random.Generator) -> list[VotedPair]:
+    """At most so many pairs of different texts, which side is shown first drawn at random."""
     texts = row["completions"]
     order = rng.permutation(len(texts)).tolist()
     pairs = [
@@ -89,7 +94,7 @@ def draw_pairs(
             votes=(),
             columns={**prompt.columns, "source_a": _source(a), "source_b": _source(b)},
         )
-        for a, b in pairs[: settings.pairs_per_prompt]
+        for a, b in pairs[:most]
     ]
 
 
@@ -97,14 +102,15 @@ def _source(candidate: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in candidate.items() if key != "text"}
 
 
-def _split(
-    rows: list[dict[str, Any]], settings: LabelStage, rng: np.random.Generator
+def split_rows(
+    rows: list[dict[str, Any]],
+    test_fraction: float,
+    validation_fraction: float,
+    rng: np.random.Generator,
 ) -> dict[str, list[dict[str, Any]]]:
+    """Rows of :data:`SPLITS`, a row a prompt. Raises :class:`BadInput` for too few."""
     order = rng.permutation(len(rows)).tolist()
-    held_out = [
-        max(round(len(rows) * share), 1)
-        for share in (settings.test_fraction, settings.validation_fraction)
-    ]
+    held_out = [max(round(len(rows) * share), 1) for share in (test_fraction, validation_fraction)]
     if sum(held_out) >= len(rows):
         raise BadInput(
             f"{len(rows)} prompts are too few to hold any out for validation and test.",

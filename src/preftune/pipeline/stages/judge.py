@@ -1,0 +1,127 @@
+"""Pairs of candidates labelled by a model's own judgment, by a principle each."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from preftune.data import read_rows, to_row, write_rows
+from preftune.judging import (
+    Pair,
+    PairOpinion,
+    Principle,
+    Reasoning,
+    compare,
+    labelled,
+    writing,
+)
+from preftune.models import load_policy, load_tokenizer, renderer_for
+from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.engines import sampling_of
+from preftune.pipeline.stages.critique import described, open_constitution
+from preftune.pipeline.stages.label import SPLITS, draw_pairs, split_rows
+from preftune.recipe.constitutional import JudgeStage
+from preftune.records import BadInput, Completion, Prompt, Sampling
+from preftune.rollouts import NativeChoose, NativeEngine, as_turns
+
+BLOCK = 64
+"""Pairs asked about between two movements of the progress bar."""
+
+
+def run(context: StageContext[JudgeStage]) -> StageOutcome:
+    settings = context.settings
+    rows = read_rows(context.inputs["candidates"])
+    constitution = open_constitution(context)
+    chooser = _open(context)
+    reasoning = _reasoning(context, chooser)
+    parts = split_rows(
+        rows,
+        settings.test_fraction,
+        settings.validation_fraction,
+        np.random.default_rng(context.seed_for("split")),
+    )
+    rng = np.random.default_rng(context.seed_for("pairs"))
+    said: dict[str, Any] = {}
+    asked: list[tuple[str, PairOpinion]] = []
+    judge = f"{settings.judge}@{context.hashes.get('judge', '')[:16]}"
+    with context.console.progress("judge", len(rows)) as bar:
+        for name in SPLITS:
+            drawn = [
+                p for row in parts[name] for p in draw_pairs(row, settings.pairs_per_prompt, rng)
+            ]
+            principles = constitution.draw(len(drawn), rng)
+            pairs = [
+                Pair(_marked(p.prompt, by), p.response_a, p.response_b, by.comparison)
+                for p, by in zip(drawn, principles, strict=True)
+            ]
+            opinions = [
+                opinion
+                for start in range(0, len(pairs), BLOCK)
+                for opinion in compare(
+                    pairs[start : start + BLOCK], chooser.ask, reasoning=reasoning
+                )
+            ]
+            asked += [(by.id, opinion) for by, opinion in zip(principles, opinions, strict=True)]
+            labels = [to_row(row) for row in labelled(pairs, opinions, judge=judge)]
+            _some(labels, name)
+            write_rows(context.folder / f"{name}.jsonl", labels)
+            said[f"{name}_pairs"] = len(labels)
+            bar.advance(len(parts[name]))
+    said |= _measured(asked) | {"constitution": described(constitution)}
+    said["truncated"] = chooser.truncated
+    return StageOutcome({name: f"{name}.jsonl" for name in SPLITS}, said)
+
+
+def _marked(prompt: Prompt, by: Principle) -> Prompt:
+    """The prompt with the principle that its pair is compared by, a column of the label."""
+    return Prompt(prompt.text, {**prompt.columns, "principle": by.id})
+
+
+def _open(context: StageContext[JudgeStage]) -> NativeChoose:
+    source = context.inputs["judge"]
+    policy = load_policy(source, context.device)
+    renderer = renderer_for(policy, load_tokenizer(source), source)
+    return NativeChoose(policy, renderer, context.settings.micro_batch_tokens)
+
+
+def _reasoning(context: StageContext[JudgeStage], chooser: NativeChoose) -> Reasoning | None:
+    wanted = context.settings.reasons
+    if wanted is None:
+        return None
+    engine = NativeEngine(
+        chooser.policy, chooser.renderer, "judge", batch_size=wanted.sampling.batch_size
+    )
+
+    def generate(prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        return engine([Prompt(as_turns(p.text, chooser.renderer)) for p in prompts], sampling)
+
+    sampling = sampling_of(wanted.sampling, engine, context.seed_for("reasons"))
+    return Reasoning(writing(generate, sampling), wanted.clamp)
+
+
+def _some(labels: Sequence[object], name: str) -> None:
+    if not labels:
+        raise BadInput(
+            f"There are no labelled pairs for {name}: the candidates are all alike or unjudged.",
+            remedy="Sample candidates for more prompts, at a higher temperature.",
+        )
+
+
+def _measured(asked: Sequence[tuple[str, PairOpinion]]) -> dict[str, Any]:
+    """How often both orders agreed, and what each principle did.
+
+    A principle decided where both orders prefer the same response.
+    """
+    used = Counter(principle for principle, _ in asked)
+    decided = Counter(
+        principle
+        for principle, opinion in asked
+        if opinion.consistent and opinion.probability not in (None, 0.5)
+    )
+    judged = [opinion for _, opinion in asked if opinion.probability is not None]
+    return {
+        "unclear": len(asked) - len(judged),
+        "consistency": sum(bool(o.consistent) for o in judged) / max(len(judged), 1),
+        "principles": {p: {"used": used[p], "decided": decided[p]} for p in sorted(used)},
+    }

@@ -1,0 +1,41 @@
+"""A real server on this machine over small random models."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from transformers import PreTrainedTokenizerBase
+
+from preftune.models import Renderer
+from preftune.serving import Served, create_app
+from tests.models.made import make_policy, tokenizer
+
+
+def made(name: str, seed: int = 0, context: int = 64, **settings: int) -> Served:
+    policy = make_policy(seed=seed, context=context)
+    return Served(name, policy, Renderer(tokenizer(), context), **settings)
+
+
+def with_template(served: Served, template: str) -> Served:
+    """The same with a chat template of its own."""
+    other: PreTrainedTokenizerBase = served.decoder
+    other.chat_template = template
+    return Served(served.name, served.policy, Renderer(other, served.renderer.context))
+
+
+@contextmanager
+def running(*models: Served, key: str | None = None) -> Iterator[str]:
+    """The address of a server over these models."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = create_app({model.name: model for model in models}, key=key)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
