@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from preftune.recipe.sections import Section
 
 Action = Literal["off", "warn", "halt"]
+ACTIONS = ("off", "warn", "halt")
 
 
 class Guard(Section):
@@ -159,6 +160,8 @@ class NonFiniteGuard(Guard):
 class Guards(Section):
     """What watches an on-policy stage while it trains."""
 
+    action: Action = "halt"
+    """The most any of them may do; ``warn`` lets a run go on to show what happens."""
     start: int = Field(default=3, ge=1)
     """First iterations whose mean is the beginning."""
     window: int = Field(default=5, ge=1)
@@ -192,3 +195,8 @@ class Guards(Section):
     """Numbers that are no numbers."""
     mismatch: MismatchGuard = MismatchGuard()
     """A sampler that is not the policy in training."""
+
+    def may(self, guard: str) -> Action:
+        """The most this guard may do: its own ``action``, and no more than all of them may."""
+        own: Action = getattr(self, guard).action
+        return min(own, self.action, key=ACTIONS.index)

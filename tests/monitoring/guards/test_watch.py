@@ -28,6 +28,14 @@ def test_a_guard_does_at_most_what_it_may(action: str, level: str | None) -> Non
     assert levels(guards, LONG).get("length") == level
 
 
+@pytest.mark.parametrize(("action", "level"), [("halt", "halt"), ("warn", "warn"), ("off", None)])
+def test_all_guards_together_may_be_held_back(action: str, level: str | None) -> None:
+    guards = Guards.model_validate({"action": action})
+    assert levels(guards, LONG).get("length") == level
+    mild = Guards.model_validate({"action": action, "length": {"action": "warn"}})
+    assert levels(mild, LONG).get("length") == (level and "warn")
+
+
 def test_gold_stops_nothing() -> None:
     history = judged([0.5, 0.6, 0.7, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3], RISING)
     assert levels(DEFAULT, history)["overoptimization"] == "halt"

@@ -35,7 +35,7 @@ def watch(guards: Guards, history: History, gold: bool = False) -> tuple[Verdict
     """
     found = []
     for name, guard in GUARDS.items():
-        action = getattr(guards, name).action
+        action = guards.may(name)
         if action == "off":
             continue
         verdict = guard(guards, history)
@@ -64,7 +64,7 @@ def worse(verdicts: Sequence[Verdict], before: History) -> list[Verdict]:
 def sound(guards: Guards, verdicts: Sequence[Verdict]) -> bool:
     """Whether a model may be kept as good: no guard that could halt has anything to say."""
     return not any(
-        verdict.level != "ok" and getattr(guards, verdict.guard).action == "halt"
+        verdict.level != "ok" and guards.may(verdict.guard) == "halt"
         for verdict in verdicts
     )
 
