@@ -44,6 +44,7 @@ from preftune.stats.economics import (
     variance_parts,
 )
 from preftune.stats.elo import elo, elo_estimates
+from preftune.stats.gain_curves import Compared, GainCurve, compare_shapes, gain_curve
 from preftune.stats.intervals import (
     mean_estimate,
     over_seeds,
@@ -69,8 +70,11 @@ from preftune.stats.queries import (
     preference_disagreement,
     select_queries,
 )
+from preftune.stats.rating_gap import GapClosed, gap_closed
 from preftune.stats.ratings import Ratings, ratings_from_votes
+from preftune.stats.sequential import Stopped, confidence_sequence, sequential_win_rate
 from preftune.stats.stacking import stacking_weights
+from preftune.stats.standings import Standing, Standings, standings
 from preftune.stats.whose import (
     HeldOut,
     agreement_of_groups,
@@ -87,7 +91,10 @@ __all__ = [
     "Calibration",
     "Choice",
     "Clusters",
+    "Compared",
     "DawidSkene",
+    "GainCurve",
+    "GapClosed",
     "HeldOut",
     "LearningCurve",
     "Level",
@@ -95,6 +102,9 @@ __all__ = [
     "Purchase",
     "Ratings",
     "Selection",
+    "Standing",
+    "Standings",
+    "Stopped",
     "Strengths",
     "VarianceParts",
     "agreement_of_groups",
@@ -107,8 +117,10 @@ __all__ = [
     "bradley_terry",
     "brier",
     "cohen_kappa",
+    "compare_shapes",
     "comparisons_for_width",
     "comparisons_to_detect",
+    "confidence_sequence",
     "davidson",
     "dawid_skene",
     "design_effect",
@@ -119,6 +131,8 @@ __all__ = [
     "fit_learning_curve",
     "fit_temperature",
     "fleiss_kappa",
+    "gain_curve",
+    "gap_closed",
     "gwet_ac1",
     "gwet_ac2",
     "held_out_labelers",
@@ -143,10 +157,12 @@ __all__ = [
     "ratings_from_votes",
     "repetition",
     "select_queries",
+    "sequential_win_rate",
     "share_by_group",
     "share_estimate",
     "spearman",
     "stacking_weights",
+    "standings",
     "stock_phrase",
     "top_openers",
     "variance_parts",

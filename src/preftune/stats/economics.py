@@ -173,7 +173,7 @@ def allocate(
         raise BadInput("A budget and the cost of a label are above 0, that of an item at least 0.")
     options = []
     for raters in range(1, 101):
-        items = int(budget // (cost_per_item + raters * cost_per_label))
+        items = int(budget / (cost_per_item + raters * cost_per_label) + 1e-9)
         if items < 2:
             break
         variance = (parts.between.value + parts.within.value / raters) / items

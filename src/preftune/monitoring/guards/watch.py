@@ -64,8 +64,7 @@ def worse(verdicts: Sequence[Verdict], before: History) -> list[Verdict]:
 def sound(guards: Guards, verdicts: Sequence[Verdict]) -> bool:
     """Whether a model may be kept as good: no guard that could halt has anything to say."""
     return not any(
-        verdict.level != "ok" and guards.may(verdict.guard) == "halt"
-        for verdict in verdicts
+        verdict.level != "ok" and guards.may(verdict.guard) == "halt" for verdict in verdicts
     )
 
 
