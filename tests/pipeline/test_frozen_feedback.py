@@ -24,8 +24,9 @@ def labelled(path: Path, count: int = 12) -> list[str]:
 
 
 def test_a_run_freezes_what_was_said_and_leads_back_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_report: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("preftune.pipeline.summary.write_report", lambda folder: None)
     done = labelled(tmp_path / "labels.db")
     monkeypatch.setenv("MY_LABELS", str(tmp_path / "labels.db"))
     recipe = tmp_path / "recipe.toml"

@@ -78,14 +78,13 @@ def feedback(asked: Mapping[str, Any]) -> Rows:
     from preftune.cli.label import store_url
     from preftune.feedback.store.speed import measure
 
+    given = asked["store"]
+    if given is not None and asked["rounds"] > 1:
+        raise BadInput("An empty database serves one round.", remedy="Use --rounds 1.")
     paces = []
-    with tempfile.TemporaryDirectory(dir=asked["data"]) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         for number in range(asked["rounds"]):
-            url = str(Path(folder) / f"{number}.db")
-            if asked["store"] is not None:
-                if asked["rounds"] > 1:
-                    raise BadInput("An empty database serves one round.", remedy="Use --rounds 1.")
-                url = store_url(asked["store"])
+            url = str(Path(folder) / f"{number}.db") if given is None else store_url(given)
             paces.append(measure(url, writers=asked["workers"], seconds=asked["seconds"]))
     more = {"writers": asked["workers"], "errors": sum(pace.errors for pace in paces)}
     return [

@@ -12,6 +12,8 @@ from preftune.cli.options import AsJson, Seed
 from preftune.cli.reply import Reply, facts
 from preftune.records import BadInput, RunFailed
 
+STATUSES = ("counted", "late", "surplus")
+
 
 def simulate(
     store: StoreName,
@@ -68,12 +70,17 @@ def simulate(
 
         with ThreadPoolExecutor(min(len(people), 8)) as threads:
             counts = list(threads.map(one, people))
-    total = {s: sum(c.get(s, 0) for c in counts) for s in ("counted", "late", "surplus")}
-    if not sum(total.values()):
-        raise RunFailed("There was nothing to label.", remedy="See `preftune label status`.")
-    found = {"project": project, "annotators": len(people), **total}
+    found = {"project": project, "annotators": len(people), **_totals(counts)}
 
     def show(console: Console) -> None:
         console.print(facts(found.items()))
 
     return Reply(found, show)
+
+
+def _totals(counts: list[dict[str, int]]) -> dict[str, int]:
+    """How often each status came back. Raises RunFailed when nothing did."""
+    total = {name: sum(one.get(name, 0) for one in counts) for name in STATUSES}
+    if not any(total.values()):
+        raise RunFailed("There was nothing to label.", remedy="See `preftune label status`.")
+    return total

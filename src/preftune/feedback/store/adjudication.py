@@ -1,13 +1,14 @@
 """Items the annotators disagree about, decided by a lead; the votes stay as they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select
 
-from preftune.feedback.kinds import kind
+from preftune.feedback.kinds import Measure
 from preftune.feedback.store import answers, events, fixed, items, latest, people
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Forbidden
@@ -85,18 +86,22 @@ def disagreement(store: Store, said: Sequence[Judgment]) -> float:
     for one in said:
         answer = asking.kind.answer.model_validate(dict(one.answer))
         votes.append(asking.kind.values(asking.question, answer, texts))
-    distances = []
-    for measure in kind(asking.project.kind).measures(asking.question):
-        given = [vote.get(measure.name, {}) for vote in votes]
-        numbers = [value for units in given for value in units.values()]
-        span = (max(numbers) - min(numbers)) if numbers else 0.0
-        for place, first in enumerate(given):
-            for second in given[place + 1 :]:
-                for unit in first.keys() & second.keys():
-                    gap = abs(first[unit] - second[unit])
-                    nominal = measure.level == "nominal"
-                    distances.append(float(gap > 0) if nominal else gap / span if span else 0.0)
+    distances = [
+        distance
+        for measure in asking.kind.measures(asking.question)
+        for distance in _distances([vote.get(measure.name, {}) for vote in votes], measure)
+    ]
     return sum(distances) / len(distances) if distances else 0.0
+
+
+def _distances(given: Sequence[Mapping[str, float]], measure: Measure) -> Iterator[float]:
+    """Of every two answers, on every unit both speak of."""
+    numbers = [value for units in given for value in units.values()]
+    span = max(numbers, default=0.0) - min(numbers, default=0.0)
+    for first, second in combinations(given, 2):
+        for unit in first.keys() & second.keys():
+            gap = abs(first[unit] - second[unit])
+            yield float(gap > 0) if measure.level == "nominal" else gap / (span or 1.0)
 
 
 def look(store: Store, item_number: int, *, annotator_id: int) -> Disputed:

@@ -9,6 +9,7 @@ import numpy as np
 from preftune.feedback.kinds import Measure
 from preftune.feedback.store import exporting, fixed, items, latest, projects
 from preftune.feedback.store.engine import Store
+from preftune.feedback.store.nouns import Judgment
 from preftune.records import BadInput
 from preftune.stats import Ratings, agreement_report
 
@@ -43,21 +44,31 @@ def reliability(
     with store.reading() as connection:
         mark = exporting.checked_watermark(connection, watermark)
         for said in latest.last_revisions(connection, wanted.id, watermark=mark):
-            texts = [r.text for r in items.by_number(store, said[0].item_number).responses]
             for one in said:
                 people[one.annotator_id] = (one.annotator, one.group, one.origin)
-                answer = asking.kind.answer.model_validate(dict(one.answer))
-                values = asking.kind.values(asking.question, answer, texts)
-                for name, units in values.items():
-                    cells.setdefault(name, []).extend(
-                        (one.item_name, unit, one.annotator_id, value)
-                        for unit, value in units.items()
-                    )
+                _add(cells, one, _values(store, asking, one))
     return tuple(
         _table(measure, cells[measure.name], people)
         for measure in asking.kind.measures(asking.question)
         if cells.get(measure.name)
     )
+
+
+def _values(store: Store, asking: fixed.Asking, one: Judgment) -> Mapping[str, Mapping[str, float]]:
+    item = items.by_number(store, one.item_number)
+    answer = asking.kind.answer.model_validate(dict(one.answer))
+    return asking.kind.values(asking.question, answer, [r.text for r in item.responses])
+
+
+def _add(
+    cells: dict[str, list[tuple[str, str, int, float]]],
+    one: Judgment,
+    values: Mapping[str, Mapping[str, float]],
+) -> None:
+    for name, units in values.items():
+        cells.setdefault(name, []).extend(
+            (one.item_name, unit, one.annotator_id, value) for unit, value in units.items()
+        )
 
 
 def _table(

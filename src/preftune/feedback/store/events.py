@@ -7,7 +7,7 @@ event sees all before it, which is what export watermarks rest on.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,21 +101,26 @@ def verify(store: Store) -> Verdict:
     """Walks the whole chain, and checks every judgment and decision against its event."""
     with store.reading() as connection:
         end, tip = head(connection)
-        previous, expected = START, 1
-        for start in range(1, end + 1, BLOCK):
-            block = connection.execute(
-                select(EVENT).where(EVENT.c.seq.between(start, start + BLOCK - 1)).order_by("seq")
-            ).all()
-            digests = _digests(connection, start)
-            for event in block:
-                wrong = _wrong(event, expected, previous, digests)
-                if wrong:
-                    return Verdict(False, end, tip, wrong)
-                previous, expected = event.hash, expected + 1
-        if expected != end + 1:
-            return Verdict(False, end, tip, f"Event {expected} is missing.")
-        stray = _stray(connection, end)
-        return Verdict(not stray, end, tip, stray)
+        wrong = _first_wrong(connection, end) or _stray(connection, end)
+    return Verdict(not wrong, end, tip, wrong)
+
+
+def _first_wrong(connection: Connection, end: int) -> str:
+    previous, expected, digests = START, 1, _digests(connection, 1)
+    for event in _chain(connection, end):
+        if (expected - 1) % BLOCK == 0:
+            digests = _digests(connection, expected)
+        wrong = _wrong(event, expected, previous, digests)
+        if wrong:
+            return wrong
+        previous, expected = event.hash, expected + 1
+    return "" if expected == end + 1 else f"Event {expected} is missing."
+
+
+def _chain(connection: Connection, end: int) -> Iterator[Row[Any]]:
+    for start in range(1, end + 1, BLOCK):
+        block = select(EVENT).where(EVENT.c.seq.between(start, start + BLOCK - 1))
+        yield from connection.execute(block.order_by(EVENT.c.seq)).all()
 
 
 def _digests(connection: Connection, start: int) -> dict[int, str]:

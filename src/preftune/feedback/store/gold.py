@@ -1,12 +1,13 @@
 """How each annotator does on items whose answer is known: training, and hidden checks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scipy.stats import beta
 
 from preftune.feedback.store import items, latest, lessons, projects
 from preftune.feedback.store.engine import Store
-from preftune.feedback.store.nouns import Training
+from preftune.feedback.store.nouns import Judgment, Training
 from preftune.records import Estimate
 
 
@@ -30,14 +31,11 @@ def results(store: Store, project_id: int) -> list[GoldResult]:
     mark = (project.training or Training()).pass_mark
     tally: dict[tuple[str, int], list[bool]] = {}
     names: dict[int, str] = {}
-    with store.reading() as connection:
-        for purpose in ("training", "gold"):
-            for said in latest.last_revisions(connection, project_id, purpose=purpose):
-                gold = items.by_number(store, said[0].item_number).gold or {}
-                for one in said:
-                    right = lessons.is_right(project, one.answer, gold)
-                    tally.setdefault((purpose, one.annotator_id), []).append(right)
-                    names[one.annotator_id] = one.annotator
+    for purpose, one in _known(store, project_id):
+        gold = items.by_number(store, one.item_number).gold or {}
+        right = lessons.is_right(project, one.answer, gold)
+        tally.setdefault((purpose, one.annotator_id), []).append(right)
+        names[one.annotator_id] = one.annotator
     found = []
     for (purpose, person), rights in sorted(tally.items()):
         share = posterior(sum(rights), len(rights))
@@ -53,6 +51,14 @@ def results(store: Store, project_id: int) -> list[GoldResult]:
             )
         )
     return found
+
+
+def _known(store: Store, project_id: int) -> Iterator[tuple[str, Judgment]]:
+    """Every judgment of a known item, with what the item is for."""
+    with store.reading() as connection:
+        for purpose in ("training", "gold"):
+            for said in latest.last_revisions(connection, project_id, purpose=purpose):
+                yield from ((purpose, one) for one in said)
 
 
 def posterior(right: int, asked: int) -> Estimate:
