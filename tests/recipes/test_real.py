@@ -116,7 +116,9 @@ def test_convincing_runs_end_to_end(root: Path, tmp_path: Path) -> None:
     )
     summary = run("real/convincing", root, out, changes)
     assert summary["status"] == "done"
-    assert (Path(summary["models"]["reward"]) / "model.safetensors").exists()
+    reward = Path(summary["models"]["reward"])
+    assert (reward / "member-0" / "model.safetensors").exists()
+    assert (reward / "linear" / "linear.safetensors").exists()
     folds = summary_of(out, "folds")
     assert [fold["group"] for fold in folds["folds"]] == sorted(DEBATES)
     assert folds["comparisons"] == len(debate_pairs())
@@ -125,6 +127,7 @@ def test_convincing_runs_end_to_end(root: Path, tmp_path: Path) -> None:
     assert folds["baselines"]["longer"]["value"] == 1.0
     loss = folds["accuracy"]["value"] - 1.0
     assert folds["differences"]["longer"]["value"] == pytest.approx(loss)
+    assert set(folds["parts"]) == {"networks", "linear"}
 
 
 def test_harmless_runs_end_to_end(root: Path, tmp_path: Path) -> None:
