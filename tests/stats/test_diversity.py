@@ -3,7 +3,14 @@
 import pytest
 
 from preftune.records import BadInput
-from preftune.stats import distinct_n, ngrams, repetition, top_openers, word_count
+from preftune.stats import (
+    distinct_n,
+    ngrams,
+    repetition,
+    stock_phrase,
+    top_openers,
+    word_count,
+)
 
 
 def test_distinct_n_is_over_the_whole_corpus() -> None:
@@ -34,3 +41,10 @@ def test_ngrams_and_words() -> None:
     assert word_count(" a  b\nc ") == 3
     with pytest.raises(BadInput, match="at least one word, not 0"):
         ngrams("a", 0)
+
+
+def test_the_stock_phrase_is_the_one_most_texts_hold() -> None:
+    texts = ["happy to help you now", "so happy to help", "to help to help", "no"]
+    assert stock_phrase(texts, 2) == ("to help", 3 / 4), "once a text, however often it says it"
+    assert stock_phrase(texts, 3) == ("happy to help", 2 / 4)
+    assert stock_phrase(texts, 9) == ("", 0.0)

@@ -10,7 +10,12 @@ from preftune.recipe import Optimizer
 from preftune.records import RunFailed
 from preftune.training import checkpoint as checkpoint_module
 from preftune.training import load_weights, weights_of
-from preftune.training.checkpoint import complete_checkpoints, load_checkpoint, save_checkpoint
+from preftune.training.checkpoint import (
+    complete_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    step_of,
+)
 from tests.models.made import FAMILIES, make_policy
 from tests.training.made import make_data, make_network, make_training, squares
 
@@ -114,3 +119,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(
         save_checkpoint(tmp_path, 6, training, {}, {})
     assert caught.value.exit_code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]
+
+
+def test_a_kept_step_outlives_newer_ones(tmp_path: Path) -> None:
+    training = make_training(make_network(), SETTINGS)
+    for step in (5, 10, 15, 20):
+        save_checkpoint(tmp_path, step, training, {}, {}, keep=10)
+    assert [step_of(path) for path in complete_checkpoints(tmp_path)] == [10, 15, 20]
+    save_checkpoint(tmp_path, 25, training, {}, {}, keep=20)
+    assert [step_of(path) for path in complete_checkpoints(tmp_path)] == [20, 25]

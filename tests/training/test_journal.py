@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from preftune.monitoring import read_metrics
-from preftune.training.checkpoint import complete_checkpoints
+from preftune.training.checkpoint import complete_checkpoints, weights_of
 from tests.training.made import make_data, make_network, make_training, quiet_journal, squares
 
 ALL = list(range(8))
@@ -47,3 +47,34 @@ def test_finishing_removes_the_checkpoints(tmp_path: Path) -> None:
     with quiet_journal(tmp_path) as journal:
         journal.finish()
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_history_is_what_stands_in_the_file(tmp_path: Path) -> None:
+    network = make_network()
+    training = make_training(network)
+    with quiet_journal(tmp_path, checkpoint_every=2) as journal:
+        journal.resume(training)
+        for step, loss in enumerate((0.5, float("nan"), 0.25), 1):
+            journal.record(step, {"loss": loss})
+            journal.checkpoint(step, training, {})
+        assert journal.history == read_metrics(tmp_path / "metrics.jsonl")
+        assert journal.history[1] == {"step": 2, "loss": None, "nonfinite": ["loss"]}
+    with quiet_journal(tmp_path) as journal:
+        journal.resume(training)
+        assert [row["step"] for row in journal.history] == [1, 2], "back to the checkpoint"
+
+
+def test_an_earlier_checkpoint_can_be_put_back(tmp_path: Path) -> None:
+    network = make_network()
+    training = make_training(network)
+    weights = []
+    with quiet_journal(tmp_path, checkpoint_every=1) as journal:
+        for at in range(3):
+            training.step([ALL], squares(network, *make_data()), at=at)
+            journal.record(at + 1, {"loss": 0.0})
+            journal.checkpoint(at + 1, training, {"at": at})
+            weights.append(weights_of(network))
+        assert journal.steps == [2, 3]
+        assert journal.restore(2, training)[:2] == (2, {"at": 1})
+    for name, kept in weights_of(network).items():
+        assert kept.equal(weights[1][name]) and not kept.equal(weights[2][name])

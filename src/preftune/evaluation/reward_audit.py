@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from preftune.evaluation.annotators import agreement_by_annotator
 from preftune.evaluation.probes import NEUTRAL, PHRASES, PROBES, Probe, as_answer, believing, edited
 from preftune.evaluation.reward_accuracy import RewardReport, correctness, reward_accuracy
 from preftune.records import BadInput, Comparison, Completion, Estimate, Score
@@ -68,6 +69,8 @@ class RewardAudit:
     effects: tuple[Effect, ...]
     trait_slices: Mapping[str, Mapping[str, Estimate]]
     """Accuracy where the chosen answer has more, and where it has less, of each trait."""
+    annotators: Mapping[str, Mapping[str, Estimate]]
+    """Agreement with each annotator and group, where the rows carry votes."""
 
     @property
     def biases(self) -> tuple[str, ...]:
@@ -92,10 +95,8 @@ class RewardAudit:
             "biases": list(self.biases),
             "sentences": self.sentences,
             "effects": [effect.as_json() for effect in self.effects],
-            "trait_slices": {
-                trait: {side: estimate.as_json() for side, estimate in sides.items()}
-                for trait, sides in self.trait_slices.items()
-            },
+            "trait_slices": _json(self.trait_slices),
+            "agreement_by": _json(self.annotators),
         }
 
 
@@ -137,6 +138,7 @@ def audit_reward(
         report=reward_accuracy(chosen, rejected, comparisons),
         effects=tuple(each.judged(p) for each, p in zip(found, adjusted, strict=True)),
         trait_slices=_trait_slices(comparisons, chosen - rejected, units),
+        annotators=agreement_by_annotator(chosen - rejected, comparisons),
     )
 
 
@@ -329,3 +331,10 @@ def _scores(score: Score, completions: Sequence[Completion]) -> Floats:
             remedy="Audit it on comparisons of its own kind.",
         )
     return np.array([value["score"] for value in axes if value is not None], dtype=np.float64)
+
+
+def _json(table: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, object]]:
+    return {
+        name: {value: estimate.as_json() for value, estimate in row.items()}
+        for name, row in table.items()
+    }
