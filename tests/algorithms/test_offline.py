@@ -58,12 +58,18 @@ def test_both_sides_of_a_pair_read_their_prompt_once() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_split_into_micro_batches_changes_nothing(kind: str, tmp_path: Path) -> None:
     pairs = planted(12, seed=1)
-    whole = run(tmp_path / "whole", recipe_of(kind, batch_size=24), pairs)
-    parts = run(tmp_path / "parts", recipe_of(kind, batch_size=24, micro_batch_tokens=64), pairs)
+    # A large epsilon: Adam would blow the rounding of a hardly used weight's gradient up.
+    steady = {"learning_rate": 3e-3, "warmup_steps": 0, "epsilon": 1e-3}
+    recipe = recipe_of(kind, batch_size=24, optimizer=steady)
+    whole = run(tmp_path / "whole", recipe, pairs)
+    small = recipe_of(kind, batch_size=24, optimizer=steady, micro_batch_tokens=64)
+    parts = run(tmp_path / "parts", small, pairs)
     for name, weight in whole[2].items():
         torch.testing.assert_close(parts[2][name], weight, atol=2e-5, rtol=0)
     for name, value in whole[1][0].items():
-        assert parts[1][0][name] == pytest.approx(value, abs=1e-3), name
+        # Which side is ahead is a matter of rounding while policy and reference are the same.
+        if name != "rewards/accuracies":
+            assert parts[1][0][name] == pytest.approx(value, abs=1e-3), name
     assert not same_weights(whole[2], dict(make_policy().named_parameters()))
 
 

@@ -11,9 +11,9 @@ from preftune.algorithms.critic import credit
 from preftune.algorithms.on_policy import (
     action_mask,
     judge,
-    penalised_scores,
     tabulate,
 )
+from preftune.algorithms.scoring import penalised_scores
 from preftune.models import Batch, Row, collate, response_logprobs, scores, values
 from preftune.records import Completion, Prompt, StopReason
 from tests.algorithms.made import EOS, PAD, make_run, ppo_recipe

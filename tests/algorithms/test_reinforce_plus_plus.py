@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from preftune.algorithms.on_policy import ScoredRollout, judge
+from preftune.algorithms.on_policy import judge
 from preftune.algorithms.reinforce_plus_plus import above_the_group, normalised
+from preftune.algorithms.scoring import ScoredRollout
 from tests.algorithms.made import make_run
 from tests.algorithms.made_critic_free import completions, recipe_of, scored_as
 

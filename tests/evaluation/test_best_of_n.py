@@ -157,3 +157,35 @@ def test_bad_input() -> None:
         best_of_n_policy([1.0], [0], 0)
     with pytest.raises(BadInput, match="finite"):
         best_of_n([[1, float("nan")]], [[1, 2]], 1)
+
+
+def noisy(noise: np.ndarray, gold: np.ndarray, ns: tuple[int, ...]) -> list[float]:
+    """Gold of the best of n by gold + noise."""
+    return [best_of_n((gold + noise).tolist(), gold.tolist(), n).value for n in ns]
+
+
+def test_gold_rises_by_its_correlation_with_a_noisy_proxy() -> None:
+    """Gold and noise N(0, 1): correlation 1/√2, so 1.02938/√2 = .727882 at 4, 1.76599/√2 at 16."""
+    rng = np.random.default_rng(0)
+    gold, noise = rng.normal(size=(2, 3000, 16))
+    assert noisy(noise, gold, (1, 4, 16)) == pytest.approx([0, 0.727882, 1.248743], abs=0.03)
+
+
+def test_heavy_tailed_noise_takes_the_gain_back() -> None:
+    """Cauchy noise: the best of many by the proxy is the luckiest, not the best."""
+    rng = np.random.default_rng(1)
+    gold, noise = rng.normal(size=(800, 512)), rng.standard_cauchy(size=(800, 512))
+    few, some, many = noisy(noise, gold, (2, 8, 512))
+    assert few > 0.15 and some > 0.15 and many < 0.5 * max(few, some)
+
+
+def test_a_few_answers_that_only_please_the_proxy_turn_the_gain_around() -> None:
+    """One in fifty has gold −3 and proxy + 6: rising at first, then falling below the start."""
+    rng = np.random.default_rng(2)
+    gold = rng.normal(size=(800, 256))
+    proxy = gold + 0.5 * rng.normal(size=(800, 256))
+    hacked = rng.random((800, 256)) < 0.02
+    gold, proxy = np.where(hacked, -3.0, gold), np.where(hacked, 6.0, proxy)
+    start, early, late = (best_of_n(proxy.tolist(), gold.tolist(), n).value for n in (1, 4, 256))
+    assert early > start + 0.5
+    assert late < start and late == pytest.approx(-3, abs=0.1)

@@ -97,6 +97,15 @@ def test_noise_ceiling_and_agreement_on_known_numbers() -> None:
     assert noise_ceiling([1.0, 0.0]) == 1.0
     assert noise_ceiling([0.9, 0.3]) == pytest.approx(0.8)
     assert noise_ceiling([0.1, 0.7]) == pytest.approx(0.8)
+    # Bradley–Terry labels at differences 1, 2, 3: σ(Δ), and p² + (1 − p)² of two raters.
+    for difference, best, both in (
+        (1, 0.731059, 0.606777),
+        (2, 0.880797, 0.790013),
+        (3, 0.952574, 0.909647),
+    ):
+        p = 1 / (1 + np.exp(-difference))
+        assert noise_ceiling([p, 1 - p]) == pytest.approx(best, abs=1e-6)
+        assert expected_agreement([[p, p]]) == pytest.approx(both, abs=1e-6)
     assert expected_agreement([[0.8, 0.8]]) == pytest.approx(0.64 + 0.04)
     assert expected_agreement([[1.0, 0.0, 0.5]]) == pytest.approx(1 / 3)
     assert expected_agreement([[1.0, 1.0], [1.0, 0.0]]) == pytest.approx(0.5)

@@ -20,6 +20,9 @@ NOT_ALGORITHMS = {
     "judge",
     "evaluate",
     "cross_validate",
+    "gate",
+    "gather",
+    "promote",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
@@ -40,12 +43,15 @@ SHARED_STEPS = {
     "__init__",
     "critic",
     "groups",
+    "guarding",
     "kl_control",
     "offline",
     "on_policy",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",
+    "scoring",
+    "reward_linear",
     "trust_region",
 }
 

@@ -35,6 +35,8 @@ def test_whitening_has_the_population_s_values() -> None:
     white = whiten(values_BT=VALUES, mask_BT=MASK)
     expected = [[-1.341641, -0.447214, 0.0], [0.0, 0.447214, 1.341641]]
     assert torch.allclose(white, torch.tensor(expected), atol=1e-6)
+    # TRL divides by 3, not by 4: −1.5 / √(5/3) = −1.161895
+    assert abs(white[0, 0].item() + 1.161895) > 0.1
     # −1.5 / √(1.25 + .75)
     wide = whiten(values_BT=VALUES, mask_BT=MASK, epsilon=0.75)
     assert wide[0, 0].item() == pytest.approx(-1.0606602)

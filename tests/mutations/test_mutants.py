@@ -1,5 +1,6 @@
 """Every seeded bug turns its check red, and without it the check is green."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,21 @@ MUTANTS = [
            "longest - buffer - lengths_B", "lengths_B - longest + buffer", "overlong"),
     Mutant("groups without spread come first", f"{STORY}.dapo",
            "(kept + flat)", "(flat + kept)", "dynamic_sampling"),
+    Mutant("IPO's sums where its means are asked for", f"{STORY}.ipo",
+           'if recipe.logprobs == "mean":', 'if recipe.logprobs == "median":', "conventions"),
+    Mutant("ORPO's odds of sums", f"{STORY}.orpo", "now = sums.means()", "now = sums",
+           "odds_of_means"),
+    Mutant("KTO's reference point learns", f"{MATHS}.losses.kto",
+           "max(0.0, float(mismatched_log_ratios_B.detach().double().mean()))",
+           "mismatched_log_ratios_B.double().mean().clamp(min=0)", "kto"),
+    Mutant("the end dropped from the chosen side only", "preftune.pipeline.stages.offline",
+           "chosen = [renderer.row(c.prompt, c.chosen) for c in comparisons]",
+           "chosen = [type(r)(r.prompt_ids, r.response_ids[:-1]) for r in"
+           " (renderer.row(c.prompt, c.chosen) for c in comparisons)]", "pair_rows"),
+    Mutant("chosen and rejected begin differently", "preftune.pipeline.stages.offline",
+           "rejected = [renderer.row(c.prompt, c.rejected) for c in comparisons]",
+           "rejected = [type(r)((2, *r.prompt_ids), r.response_ids) for r in"
+           " (renderer.row(c.prompt, c.rejected) for c in comparisons)]", "pair_rows"),
     Mutant("labels of the other side", f"{STORY}.online_dpo",
            "difference_N = first_N - second_N", "difference_N = second_N - first_N",
            "online_labels"),
@@ -179,10 +195,13 @@ MUTANTS = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_seeded_bug_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+def test_a_seeded_bug_is_caught(
+    mutant: Mutant, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     said = outcome(mutant, f"{WHERE}:{mutant.check}", str(tmp_path))
-    assert said != "green" and "hangs" not in said
-    assert "is not there any more" not in said and "SyntaxError" not in said, said
+    assert said.startswith("AssertionError"), said
+    assert "is not there any more" not in said, said
+    record_property("mutant", f"{mutant.name}: killed by {mutant.check}, {said[:60]}")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Leave one group out: nothing of the group is learned from, and the sums add up."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from preftune.algorithms.reward_batches import Pair
+from preftune.algorithms.reward_linear import LinearFit, fit_linear, linear_gaps
 from preftune.algorithms.reward_model import RewardInputs, RewardResult
 from preftune.data import load_comparisons, read_rows, write_rows
-from preftune.models import build_policy, save_model, train_tokenizer
+from preftune.models import LinearModel, Row, build_policy, save_model, train_tokenizer
 from preftune.monitoring import Console
 from preftune.monitoring.metrics_file import read_metrics
 from preftune.pipeline.context import StageContext, StageOutcome
@@ -143,6 +146,96 @@ def test_the_ensemble_is_the_mean_of_its_members_scores(run: Run) -> None:
     mean = np.mean(members, axis=0)
     expected = [mean[places[r["chosen"]]] - mean[places[r["rejected"]]] for r in comparisons]
     assert gaps == pytest.approx(expected)
+
+
+def with_linear(**changes: Any) -> dict[str, Any]:
+    return {
+        "reward_model": {
+            "model": "start",
+            "train": "pairs",
+            "linear": True,
+            "batching": "prompts",
+            "batch_size": 1,
+            "evaluate_every": 2,
+        }
+        | changes
+    }
+
+
+def test_a_linear_model_is_weighed_in_and_shown_beside(run: Run) -> None:
+    outcome, folder = run(**with_linear())
+    predictions = read_rows(folder / "predictions.jsonl")
+    parts = outcome.summary["parts"]
+    for name in ("networks", "linear"):
+        mean = np.mean([row[name] for row in predictions])
+        assert parts[name]["accuracy"]["value"] == pytest.approx(mean)
+        assert parts[name]["difference"]["value"] == pytest.approx(
+            outcome.summary["accuracy"]["value"] - mean
+        )
+    # the fold's gaps are both parts' weighed, the linear one of a model fitted on the other topics
+    rows = rows_of()
+    pairs = [
+        Pair(
+            Row((1,), (2,)),
+            Row((1,), (3,)),
+            texts=(row["chosen"], row["rejected"]),
+            prompt=row["topic"],
+        )
+        for row in rows
+    ]
+    fold = outcome.summary["folds"][0]
+    share = fold["linear_share"]
+    fit = fit_linear(pairs[6:], [pair.prompt for pair in pairs[6:]])
+    assert share["penalty"] == fit.penalty and share["weight"] > 0
+    scores = np.mean(
+        [
+            json.loads((folder / "folds/01" / f"member-{m}" / "result.json").read_text())["scores"]
+            for m in range(2)
+        ],
+        axis=0,
+    )
+    sides = [row["chosen"] for row in rows[:6]] + [row["rejected"] for row in rows[:6]]
+    places = {text: at for at, text in enumerate(dict.fromkeys(sides))}
+    network = [scores[places[r["chosen"]]] - scores[places[r["rejected"]]] for r in rows[:6]]
+    expected = share["members_weight"] * np.array(network)
+    expected += share["weight"] * linear_gaps(fit.model, pairs[:6])
+    assert [row["gap"] for row in predictions[:6]] == pytest.approx(expected, abs=1e-4)
+    assert "validation_gaps" not in fold["members"][0]
+
+
+def test_the_linear_model_never_learns_what_it_is_weighed_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[set[str]] = []
+    read: list[set[str]] = []
+    fit, gaps = cross_validate.fit_linear, cross_validate.linear_gaps
+
+    def topics(pairs: Sequence[Pair]) -> set[str]:
+        return {topic for topic in TOPICS for p in pairs if topic in p.texts[0]}
+
+    def fitted(pairs: Sequence[Pair], groups: Sequence[str], penalty: float | None) -> LinearFit:
+        learned.append(topics(pairs))
+        return fit(pairs, groups, penalty)
+
+    def compared(model: LinearModel, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        read.append(topics(pairs))
+        return gaps(model, pairs)
+
+    monkeypatch.setattr(cross_validate, "fit_linear", fitted)
+    monkeypatch.setattr(cross_validate, "linear_gaps", compared)
+    run(**with_linear())
+    # a fold: on all others; then for each member without what it stopped on, and the gaps there
+    for at, topic in enumerate(TOPICS):
+        mine, told = learned[3 * at : 3 * at + 3], read[3 * at : 3 * at + 3]
+        assert mine[0] == set(TOPICS) - {topic} and told[2] == {topic}
+        for apart, stopped in zip(mine[1:], told[:2], strict=True):
+            assert len(stopped) == 1 and apart == set(TOPICS) - {topic} - stopped
+
+
+def test_a_finished_run_with_a_linear_model_is_read_back(run: Run) -> None:
+    first, _ = run(**with_linear())
+    again, _ = run(**with_linear())
+    assert again.summary == first.summary
 
 
 def test_a_group_is_never_learned_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from preftune.models import build_policy, read_ensemble, save_model, train_tokenizer
+from preftune.models import build_policy, load_linear, read_ensemble, save_model, train_tokenizer
 from preftune.pipeline.engines import as_completion, reward_model_score
 from preftune.pipeline.stages.reward_model import resampled
 from preftune.recipe import Architecture
@@ -220,6 +220,31 @@ def test_an_ensemble_is_ordinary_folders_and_one_score(
     assert ensemble.offsets[0] == pytest.approx(np.mean(every), abs=1e-4)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_linear_model_adds_its_share(train: Train, members: int) -> None:
+    done = train(PAIRS, {}, members=members, linear=True, epochs=1)
+    folder, found = model_of(done), summary_of(done)["linear"]
+    ensemble = read_ensemble(folder)
+    assert ensemble is not None and ensemble.linear is not None
+    assert json.loads((folder / "ensemble.json").read_text())["format"] == 2
+    texts = answers(0)
+    alone = np.array([[a["score"] for a in scores_of(folder / m, texts)] for m in ensemble.members])
+    together = (alone - np.array(ensemble.offsets)[:, None]).mean(0)
+    linear = load_linear(folder / "linear")
+    every = sorted({row[side] for row in PAIRS for side in ("chosen", "rejected")})
+    plain = linear.scores(texts) - linear.scores(every).mean()
+    expected = found["members_weight"] * together + found["weight"] * plain
+    assert [axes["score"] for axes in scores_of(folder, texts)] == pytest.approx(expected, abs=1e-4)
+    # reasons and "bad" stand in every answer of a side: the words tell them apart
+    assert found["eval_accuracy"] == 1.0 and found["weight"] > 0
+    assert plain[0] > plain[2]
+
+
+def test_a_linear_model_needs_validation_rows(train: Train) -> None:
+    done = train(PAIRS, {}, linear=True, validation=None)
+    assert done.code == 2 and "share of linear" in done.error["sentence"]
+
+
 def test_averaged_weights_are_the_mean_of_members_with_one_head(train: Train) -> None:
     done = train(PAIRS, {}, members=2, average_weights=True, epochs=1)
     folder = model_of(done)
@@ -235,6 +260,28 @@ def test_averaged_weights_are_the_mean_of_members_with_one_head(train: Train) ->
     # Members from heads of their own would be about 1/√17 apart; training moved these a little.
     assert 0 < float(apart) < 0.1
     assert summary_of(done)["best_eval_accuracy"] is not None
+
+
+def test_members_may_differ_in_learning_rate_and_dropout(train: Train) -> None:
+    """One that hardly learns stays where all of them start, the others move away from it."""
+    done = train(
+        PAIRS,
+        {},
+        members=3,
+        average_weights=True,
+        member_learning_rates=[1e-12, 3e-3, 1e-3],
+        member_dropouts=[0.2],
+        epochs=1,
+    )
+    stage = Path(done.json["stages"][0]["folder"])
+    load = AutoModelForSequenceClassification.from_pretrained
+    still, fast, slow = (
+        weights_of(load(str(stage / "members" / f"member-{m}" / "model")))["score.weight"]
+        for m in range(3)
+    )
+    assert 0 < float((slow - still).abs().max()) < float((fast - still).abs().max())
+    told = [(m["learning_rate"], m["dropout"]) for m in summary_of(done)["members"]]
+    assert told == [(1e-12, 0.2), (3e-3, 0.2), (1e-3, 0.2)]
 
 
 def test_a_bootstrap_draws_whole_prompts() -> None:

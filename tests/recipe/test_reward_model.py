@@ -31,10 +31,15 @@ def test_the_default_is_bradley_terry_alone() -> None:
         ({"bootstrap": True}, "set members = 5"),
         ({"average_weights": True}, "set members = 5"),
         ({"aggregation": {"kind": "worst_case"}}, "set members = 5"),
+        ({"member_learning_rates": [1e-4, 4e-5]}, "set members = 5"),
+        ({"member_dropouts": [0.1]}, "set members = 5"),
+        ({"members": 2, "member_learning_rates": [0.0]}, "greater than 0"),
         (
             {"members": 2, "average_weights": True, "aggregation": {"kind": "worst_case"}},
             "leave one out",
         ),
+        ({"objective": {"kind": "rating"}, "linear": True}, "linear learns from comparisons"),
+        ({"members": 2, "average_weights": True, "linear": True}, "linear stands beside it"),
         ({"objective": {"kind": "axes", "axes": ["a"]}}, "not both"),
         ({"objective": {"kind": "axes", "axes": ["a"], "score": "b"}}, "'b' is none of"),
         ({"objective": {"kind": "axes", "axes": ["a", "a"], "score": "a"}}, "twice"),
@@ -80,3 +85,18 @@ def test_folds_are_of_single_models_on_comparisons(settings: dict[str, Any], wor
     stage = {"data": "d", "by": "topic", "reward_model": STAGE | settings}
     with pytest.raises(ValidationError, match=words):
         CrossValidate.model_validate(stage)
+
+
+def test_members_go_through_rates_and_dropouts() -> None:
+    """Three rates with two dropouts are six members, the published number."""
+    six = recipe(
+        members=6,
+        average_weights=True,
+        member_learning_rates=[1e-5, 4e-5, 1e-4],
+        member_dropouts=[0.0, 0.1],
+    )
+    varied = [(m.optimizer.learning_rate, m.dropout) for m in map(six.of_member, range(6))]
+    assert varied == [(1e-5, 0), (4e-5, 0), (1e-4, 0), (1e-5, 0.1), (4e-5, 0.1), (1e-4, 0.1)]
+    assert six.of_member(6).optimizer == six.of_member(0).optimizer
+    plain = recipe(members=2, dropout=0.3)
+    assert plain.of_member(1) == plain

@@ -63,7 +63,8 @@ def test_lineage_reaches_the_raw_prompts(name: str, runs: dict[str, dict[str, An
         return direct.union(*(above(parent) for parent in direct))
 
     nodes = {node["id"]: node for node in graph["nodes"]}
-    (end,) = [node["id"] for node in nodes.values() if node["stage"] == "evaluation"]
+    ends = {n["name"]: n["id"] for n in nodes.values() if n["stage"] == "evaluation"}
+    end = ends["samples"]
     roots = {(nodes[node]["stage"], nodes[node]["name"]) for node in above(end)}
     assert {("world", "prompts_test"), ("world", "documents")} <= roots
     assert ("world", "demonstrations") in roots

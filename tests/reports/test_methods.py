@@ -101,11 +101,12 @@ def test_seeds_of_one_recipe_are_one_method_with_an_interval_over_seeds(tmp_path
 
 
 def test_another_setting_is_another_method(tmp_path: Path) -> None:
-    one = methods_run(tmp_path / "a", 0, {"sft": 0.6, "dpo": 0.65}, title="first")
+    one = methods_run(tmp_path / "a", 0, {"sft": 0.6, "dpo": 0.65}, title="first: of many")
     two = methods_run(tmp_path / "b", 1, {"sft": 0.6, "dpo": 0.66}, beta=0.5, title="second")
     compared = named(compare_runs([one, two]).methods)
     assert {"dpo (first)", "dpo (second)"} <= set(compared)
     assert compared["sft"].over == "seeds"
+    assert compared["sft"].label == "SFT" and compared["dpo (first)"].label == "dpo (first)"
 
 
 def test_the_same_model_in_two_runs_counts_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from preftune.worlds.dice import Dice
 from preftune.worlds.helpdesk.cards import (
     FIELD_OF,
     FIELDS,
@@ -13,7 +14,6 @@ from preftune.worlds.helpdesk.cards import (
     part_of,
     render,
 )
-from preftune.worlds.helpdesk.dice import Dice
 
 
 def test_no_value_belongs_to_two_fields() -> None:

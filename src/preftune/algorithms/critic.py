@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from preftune.algorithms.on_policy import MicroBatch, OnPolicyInputs, ScoredRollout, tabulate
+from preftune.algorithms.on_policy import MicroBatch, OnPolicyInputs, tabulate
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.advantages import generalised_advantages, token_rewards
 from preftune.maths.kl import k1, k2, k3
 from preftune.maths.losses.ppo import PolicyLoss, value_loss

@@ -22,12 +22,12 @@ from preftune.algorithms.on_policy import (
     Evaluate,
     OnPolicyInputs,
     OnPolicyResult,
-    ScoredRollout,
     Turns,
     judge,
     respond,
     update,
 )
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.artifacts import derive_seed
 from preftune.maths.baselines import group_scaled
 from preftune.maths.overlong import soft_overlong_punishment

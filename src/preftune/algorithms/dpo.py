@@ -7,6 +7,7 @@ it. Its optimum on Bradley–Terry labels is that of KL-regularised reinforcemen
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from transformers import PreTrainedModel
@@ -17,6 +18,7 @@ from preftune.algorithms.offline import (
     PairInputs,
     ReferencedPairs,
     learn,
+    margins_over,
     pair_metrics,
     read_pairs,
     referenced,
@@ -26,7 +28,6 @@ from preftune.maths.losses.dpo import (
     chosen_nll,
     dpo_loss,
     hinge_loss,
-    log_ratio_margins,
     robust_dpo_loss,
 )
 from preftune.recipe import DPO
@@ -38,10 +39,7 @@ def dpo(
 ) -> OfflineResult:
     """Leaves the best weights in ``inputs.policy``."""
     parts = referenced(recipe, inputs, reference, journal)
-
-    def objective_of(part: ReferencedPairs, drawn: Sequence[int]) -> Objective:
-        return objective(recipe, inputs, part, drawn)
-
+    objective_of = partial(objective, recipe, inputs)
     return learn(recipe, inputs.policy, inputs.seed, parts, objective_of, journal)
 
 
@@ -57,12 +55,7 @@ def objective(
         now = sums
         if recipe.logprobs == "mean":
             now, reference = sums.means(), reference.means()
-        margins = log_ratio_margins(
-            chosen_logprobs_B=now.chosen_B,
-            rejected_logprobs_B=now.rejected_B,
-            reference_chosen_logprobs_B=reference.chosen_B,
-            reference_rejected_logprobs_B=reference.rejected_B,
-        )
+        margins = margins_over(now, reference)
         total = preference_loss(recipe, margins, sums.probabilities_B, sums.weights_B, weight)
         metrics = pair_metrics(
             sums,

@@ -9,9 +9,9 @@ from preftune.algorithms.on_policy import (
     MicroBatch,
     Objective,
     OnPolicyInputs,
-    ScoredRollout,
     micro_batch,
 )
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.aggregation import (
     constant_mean,
     local_token_mean,

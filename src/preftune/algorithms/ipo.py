@@ -5,6 +5,7 @@ whatever β; the square holds it at 1/(2τ).
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from transformers import PreTrainedModel
 
@@ -14,11 +15,11 @@ from preftune.algorithms.offline import (
     PairInputs,
     ReferencedPairs,
     learn,
+    margins_over,
     pair_metrics,
     read_pairs,
     referenced,
 )
-from preftune.maths.losses.dpo import log_ratio_margins
 from preftune.maths.losses.ipo import ipo_loss
 from preftune.recipe import IPO
 from preftune.training import Journal, Loss
@@ -29,10 +30,7 @@ def ipo(
 ) -> OfflineResult:
     """Leaves the best weights in ``inputs.policy``."""
     parts = referenced(recipe, inputs, reference, journal)
-
-    def objective_of(part: ReferencedPairs, drawn: Sequence[int]) -> Objective:
-        return objective(recipe, inputs, part, drawn)
-
+    objective_of = partial(objective, recipe, inputs)
     return learn(recipe, inputs.policy, inputs.seed, parts, objective_of, journal)
 
 
@@ -49,12 +47,7 @@ def objective(
         if recipe.logprobs == "mean":
             now, reference = sums.means(), reference.means()
         total = ipo_loss(
-            margins_B=log_ratio_margins(
-                chosen_logprobs_B=now.chosen_B,
-                rejected_logprobs_B=now.rejected_B,
-                reference_chosen_logprobs_B=reference.chosen_B,
-                reference_rejected_logprobs_B=reference.rejected_B,
-            ),
+            margins_B=margins_over(now, reference),
             probabilities_B=now.probabilities_B,
             weights_B=now.weights_B,
             tau=recipe.tau,

@@ -7,6 +7,7 @@ from the reference, estimated on answers that belong to other prompts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers import PreTrainedModel
@@ -71,10 +72,7 @@ def kto(
             f"desirable answers weigh {balance:.2f} times the undesirable ones; between 1 and 1.5 "
             "is advised"
         )
-
-    def objective_of(part: Verdicts, drawn: Sequence[int]) -> Objective:
-        return objective(recipe, inputs, part, drawn)
-
+    objective_of = partial(objective, recipe, inputs)
     return learn(recipe, inputs.policy, inputs.seed, parts, objective_of, journal)
 
 

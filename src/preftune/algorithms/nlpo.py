@@ -23,13 +23,13 @@ from preftune.algorithms.on_policy import (
     MicroBatch,
     Objective,
     OnPolicyResult,
-    ScoredRollout,
     Turns,
     judge,
     sample,
     tabulate,
     update,
 )
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.losses.ppo import policy_loss
 from preftune.models import ActionMask, Batch, collate, masked_response_logits, statistics_of
 from preftune.models import TokenStatistics as Statistics
@@ -46,6 +46,10 @@ class NLPOInputs(CriticInputs):
     """With the mask, whose network the engine reads too while it samples."""
 
     mask: ActionMask
+
+    @property
+    def restricted(self) -> bool:
+        return True
 
 
 def nlpo(

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from preftune.algorithms.reward_batches import Pair, distinct_rows
 from preftune.artifacts.files import write_bytes_atomic
+from preftune.maths.losses.dpo import log_ratio_margins
 from preftune.models import Row, logprobs_of_rows, micro_batches, packed_length
 from preftune.recipe import OfflineSettings
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
@@ -215,6 +216,16 @@ def read_pairs(
         rejected_lengths_B=column([float(len(p.rejected.response_ids)) for p in pairs]),
         probabilities_B=column([p.probability for p in pairs]),
         weights_B=column([p.weight for p in pairs]),
+    )
+
+
+def margins_over(now: PairReading, reference: PairReading) -> torch.Tensor:
+    """h of each pair, [B]: chosen's log-ratio to the reference minus rejected's."""
+    return log_ratio_margins(
+        chosen_logprobs_B=now.chosen_B,
+        rejected_logprobs_B=now.rejected_B,
+        reference_chosen_logprobs_B=reference.chosen_B,
+        reference_rejected_logprobs_B=reference.rejected_B,
     )
 
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
 from preftune.algorithms.kl_control import adapted
+from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
-from preftune.maths.kl import k1
 from preftune.maths.masked import masked_sum
 from preftune.maths.ratios import ratio_statistics
 from preftune.models import (
@@ -21,9 +22,9 @@ from preftune.models import (
     response_logprobs,
     response_statistics,
 )
+from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
-from preftune.records import Axes, Completion, Generate, Prompt, Sampling, Score, StopReason
-from preftune.rewards import part_metrics
+from preftune.records import Completion, Generate, Prompt, Sampling, Score, StopReason
 from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
 Evaluate = Callable[[int], Mapping[str, float]]
@@ -48,58 +49,24 @@ class OnPolicyInputs:
     sampling: Sampling
     publish: Callable[[str], None]
 
+    @property
+    def restricted(self) -> bool:
+        """Whether responses are drawn from other probabilities than the policy's own."""
+        return False
+
 
 class OnPolicyResult(NamedTuple):
     """Iterations done, the last KL to the reference in nats a response, and why it ended.
 
-    ``generated_tokens`` are all that were sampled to learn from, thrown away or not.
+    ``generated_tokens`` are all that were sampled to learn from, thrown away or not. After a
+    guard's ``halt`` the first two are those of the checkpoint that was kept.
     """
 
     iterations: int
     kl: float
     ended_by: str
     generated_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredRollout:
-    """Responses with scores. T is the longest response; masked entries are 0.
-
-    ``raw_scores_B`` is what the judge gave, ``scores_B`` what is left after the recipe's rules;
-    ``axes`` has the parts a score was added up from, where there are several.
-    """
-
-    rows: tuple[Row, ...]
-    axes: tuple[Axes, ...]
-    ended_B: torch.Tensor
-    raw_scores_B: torch.Tensor
-    scores_B: torch.Tensor
-    action_mask_BT: torch.Tensor
-    logprobs_BT: torch.Tensor
-    reference_logprobs_BT: torch.Tensor
-
-    @property
-    def kl_BT(self) -> torch.Tensor:
-        return k1(logprobs_BT=self.logprobs_BT, reference_logprobs_BT=self.reference_logprobs_BT)
-
-    @property
-    def kl(self) -> float:
-        """Mean over responses of the KL to the reference summed over tokens, in nats."""
-        return float(masked_sum(values_BT=self.kl_BT, mask_BT=self.action_mask_BT)) / len(self.rows)
-
-    def metrics(self) -> dict[str, float]:
-        lengths = self.action_mask_BT.sum(-1).float()
-        logprob = masked_sum(values_BT=self.logprobs_BT, mask_BT=self.action_mask_BT)
-        return {
-            "objective/kl": self.kl,
-            "objective/scores": float(self.scores_B.mean()),
-            "objective/entropy": -float(logprob) / len(self.rows),
-            "proxy/score": float(self.raw_scores_B.mean()),
-            "completions/mean_length": float(lengths.mean()),
-            "completions/eos_rate": float(self.ended_B.float().mean()),
-            "val/num_eos_tokens": float(self.ended_B.sum()),
-            **part_metrics(self.axes),
-        }
+    halt: Halt | None = None
 
 
 class Turn(NamedTuple):
@@ -135,10 +102,12 @@ class Turns:
         self.generated_tokens = int(self.state.get("generated_tokens", 0))
         self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
         self.ended_by = "iterations"
+        self.halt: Halt | None = None
+        self.guarding = Guarding(recipe, training, journal, self.state)
 
     @property
     def result(self) -> OnPolicyResult:
-        return OnPolicyResult(self.done, self.kl, self.ended_by, self.generated_tokens)
+        return OnPolicyResult(self.done, self.kl, self.ended_by, self.generated_tokens, self.halt)
 
     def __iter__(self) -> Iterator[Turn]:
         recipe = self.recipe
@@ -153,11 +122,7 @@ class Turns:
                 bar.advance(1, self._says)
 
     def close(
-        self,
-        turn: Turn,
-        scored: ScoredRollout,
-        metrics: Mapping[str, float],
-        thrown_away: int = 0,
+        self, turn: Turn, scored: ScoredRollout, metrics: Mapping[str, float], thrown_away: int = 0
     ) -> None:
         """Writes the iteration down, moves the KL coefficient, and saves when it is time.
 
@@ -177,22 +142,30 @@ class Turns:
             last = ends or turn.number == recipe.iterations
             if last or turn.number % recipe.evaluation.every == 0:
                 row |= self.evaluate(turn.number)
-        self.journal.record(turn.number, row)
+        verdicts = self.guarding.judge(turn.number, row)
+        self.journal.record(turn.number, row | as_metrics(verdicts))
         self._says = f"score {row['objective/scores']:.2f} kl {self.kl:.2f}"
         if too_far:
             self.journal.console.line(
                 f"KL to the reference is {self.kl:.1f} nats a response, past the limit"
             )
+        halting = next((verdict for verdict in verdicts if verdict.level == "halt"), None)
+        if halting is not None:
+            self._halt(turn, halting)
+            return
         if ends:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
-        self.state |= {
-            "kl_coefficient": self.kl_coefficient,
-            "kl": self.kl,
-            "generated_tokens": self.generated_tokens,
-        }
-        self.journal.checkpoint(turn.number, self.training, self.state, self.tensors)
+        self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        self.state["generated_tokens"] = self.generated_tokens
+        self.guarding.checkpoint(turn.number, verdicts, self.state, self.tensors)
+
+    def _halt(self, turn: Turn, verdict: Verdict) -> None:
+        """Back to the last good checkpoint, whose weights are the stage's model."""
+        self.done, state, self.tensors = self.guarding.restore()
+        self.kl, self.ended_by = float(state.get("kl", 0.0)), "guard"
+        self.halt = Halt(turn.number, self.done, verdict)
 
 
 def sample(
@@ -224,7 +197,7 @@ def judge(
     recipe: OnPolicy, inputs: OnPolicyInputs, completions: Sequence[Completion], score: Score
 ) -> ScoredRollout:
     """The scores, and what policy and reference say of each token before any update."""
-    axes = _present(score(completions))
+    axes = present(score(completions))
     raw_B = torch.tensor([each["score"] for each in axes])
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
     temperature = inputs.sampling.temperature
@@ -234,15 +207,18 @@ def judge(
             recipe, inputs, rows, lambda batch: response_logprobs(network, batch, temperature)
         )
 
+    logprobs_BT = says(inputs.policy)
     return ScoredRollout(
         rows=tuple(rows),
+        texts=tuple(completion.text for completion in completions),
         axes=tuple(axes),
         ended_B=torch.tensor([c.stop_reason != StopReason.LENGTH for c in completions]),
         raw_scores_B=raw_B,
         scores_B=penalised_scores(recipe, completions, raw_B),
         action_mask_BT=action_mask(rows),
-        logprobs_BT=says(inputs.policy),
+        logprobs_BT=logprobs_BT,
         reference_logprobs_BT=says(inputs.reference),
+        sampler_gap={} if inputs.restricted else sampler_gap(completions, logprobs_BT),
     )
 
 
@@ -266,21 +242,6 @@ def tabulate(
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
         table_BT[indices, : batch.width] = read(batch).float().cpu()
     return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
-
-
-def penalised_scores(
-    recipe: OnPolicy, completions: Sequence[Completion], scores_B: torch.Tensor
-) -> torch.Tensor:
-    """Scores after clipping and the recipe's rule for responses that never ended, [B]."""
-    if recipe.clip_scores is not None:
-        scores_B = scores_B.clamp(-recipe.clip_scores, recipe.clip_scores)
-    cut_B = torch.tensor([c.stop_reason == StopReason.LENGTH for c in completions])
-    rule = recipe.missing_eos
-    if rule.kind == "replace":
-        return torch.where(cut_B, torch.full_like(scores_B, rule.score), scores_B)
-    if rule.kind == "subtract":
-        return scores_B - rule.penalty * cut_B
-    return scores_B
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,10 +359,3 @@ def _update_metrics(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
         "first_pass/approxkl": first["policy/approxkl_avg"],
         "first_pass/clipfrac": first.get("policy/clipfrac_avg", 0.0),
     }
-
-
-def _present(axes: Sequence[Axes | None]) -> list[Axes]:
-    missing = [index for index, value in enumerate(axes) if value is None]
-    if missing:
-        raise ValueError(f"the reward model gave no score for response {missing[0]}")
-    return [value for value in axes if value is not None]

@@ -14,13 +14,13 @@ from preftune.algorithms.on_policy import (
     Objective,
     OnPolicyInputs,
     OnPolicyResult,
-    ScoredRollout,
     Turns,
     judge,
     micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.losses.dpo import dpo_loss, log_ratio_margins
 from preftune.recipe import OnlineDPO
 from preftune.records import Generate, Score

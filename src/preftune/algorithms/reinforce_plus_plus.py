@@ -19,13 +19,13 @@ from preftune.algorithms.on_policy import (
     Objective,
     OnPolicyInputs,
     OnPolicyResult,
-    ScoredRollout,
     Turns,
     judge,
     micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.advantages import token_rewards
 from preftune.maths.aggregation import token_mean
 from preftune.maths.baselines import batch_scaled, returns_to_go

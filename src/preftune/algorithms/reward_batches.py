@@ -27,7 +27,7 @@ class Pair:
 
     ``prompt`` names what it was answered to; only batches of whole prompts look at it. ``safe``
     are the safety labels of chosen and rejected, None where nobody said; ``observed`` the share of
-    votes for chosen, whatever is aimed at.
+    votes for chosen, whatever is aimed at; ``texts`` the answers a linear model reads.
     """
 
     chosen: Row
@@ -38,6 +38,7 @@ class Pair:
     prompt: str = ""
     safe: tuple[float | None, float | None] = (None, None)
     observed: float = 1.0
+    texts: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ count; nothing holds the policy to where it started but the learning rate.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from preftune.algorithms.offline import (
     Objective,
@@ -22,10 +23,7 @@ from preftune.training import Journal, Loss
 
 def simpo(recipe: SimPO, inputs: PairInputs, journal: Journal) -> OfflineResult:
     """Leaves the best weights in ``inputs.policy``."""
-
-    def objective_of(part: Pairs, drawn: Sequence[int]) -> Objective:
-        return objective(recipe, inputs, part, drawn)
-
+    objective_of = partial(objective, recipe, inputs)
     parts = Pairs(inputs.train), Pairs(inputs.validation)
     return learn(recipe, inputs.policy, inputs.seed, parts, objective_of, journal)
 

@@ -16,12 +16,13 @@ from preftune.algorithms.offline import (
     ReferencedPairs,
     all_logprobs,
     grouped,
+    margins_over,
     pair_metrics,
     read_pairs,
 )
 from preftune.algorithms.reward_batches import Pair
 from preftune.artifacts import derive_seed
-from preftune.maths.losses.dpo import dpo_loss, log_ratio_margins
+from preftune.maths.losses.dpo import dpo_loss
 from preftune.models import Row
 from preftune.recipe import SPIN
 from preftune.records import Generate, Prompt, Sampling
@@ -131,12 +132,7 @@ def objective(
     def loss(indices: list[int]) -> Loss:
         now = read_pairs(inputs.policy, part, indices, inputs.pad_id)
         opponent = part.reference(indices, now)
-        margins = log_ratio_margins(
-            chosen_logprobs_B=now.chosen_B,
-            rejected_logprobs_B=now.rejected_B,
-            reference_chosen_logprobs_B=opponent.chosen_B,
-            reference_rejected_logprobs_B=opponent.rejected_B,
-        )
+        margins = margins_over(now, opponent)
         total = dpo_loss(
             margins_B=margins,
             probabilities_B=now.probabilities_B,

@@ -23,7 +23,7 @@ from preftune.artifacts.hashing import (
     hash_value,
     sha256_bytes,
 )
-from preftune.artifacts.lineage import Graph, lineage, render_lineage_text
+from preftune.artifacts.lineage import FEEDBACK_ORIGIN, Graph, lineage, render_lineage_text
 from preftune.artifacts.lock import RunLock
 from preftune.artifacts.manifest import (
     Manifest,
@@ -40,6 +40,7 @@ from preftune.artifacts.manifest import (
 
 __all__ = [
     "FAILPOINTS",
+    "FEEDBACK_ORIGIN",
     "PARTIAL",
     "Graph",
     "Manifest",

@@ -2,10 +2,12 @@
 
 The graph is plain JSON: ``{"nodes": [...], "edges": [...]}``. A node is one content, known by its
 hash: ``{"id", "name", "kind", "stage", "path"}`` with the kind of the stage that made it, or
-``raw`` for a file no stage made, or ``missing`` where the stage that made it cannot be found. An
-edge ``{"from", "to", "role"}`` says that ``to`` was made from ``from`` in that role.
+``raw`` for a file no stage made, or ``missing`` where the stage that made it cannot be found.
+Judgments frozen from a label store are of kind ``feedback``, and ``feedback`` in the node lists
+each one. An edge ``{"from", "to", "role"}`` says that ``to`` was made from ``from`` in that role.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,8 @@ from preftune.artifacts.manifest import MANIFEST_NAME, Manifest, Parent, read_ma
 from preftune.records import BadInput
 
 STAGES = "stages"
+FEEDBACK_ORIGIN = ".feedback.json"
+"""What stands after a frozen dataset's name in the file that lists its judgments."""
 SHORT = 12
 
 Graph = dict[str, list[dict[str, Any]]]
@@ -78,7 +82,15 @@ def render_lineage_text(graph: Graph) -> str:
 def _line(node: dict[str, Any], role: str) -> str:
     head = f"{role}: " if role else ""
     what = node["name"] if node["stage"] is None else f"{node['stage']}/{node['name']}"
-    return f"{head}{what} [{node['kind']}] {node['path']} {node['id'][:SHORT]}"
+    line = f"{head}{what} [{node['kind']}] {node['path']} {node['id'][:SHORT]}"
+    about = node.get("feedback")
+    if about is None:
+        return line
+    versions = sorted({str(one["guideline_version"]) for one in about["judgments"]})
+    return (
+        f"{line} ({len(about['judgments'])} judgments of {about['project']} up to event "
+        f"{about['watermark']}, guidelines {', '.join(versions)})"
+    )
 
 
 def _targets(start: Path, given: Path) -> tuple[list[tuple[Path, Manifest, str]], Path]:
@@ -128,7 +140,7 @@ def _visit(walk: _Walk, content: str) -> list[str]:
     stage, manifest, name = _origin(walk, content)
     copied = [p for p in manifest.parents if p.sha256 == content and p.stage is None]
     if copied:
-        walk.nodes[content] = _leaf(copied[0])
+        walk.nodes[content] = _leaf(walk.run, copied[0])
         return []
     walk.nodes[content] = {
         "id": content,
@@ -145,18 +157,23 @@ def _visit(walk: _Walk, content: str) -> list[str]:
         if _find_maker(walk, stage, parent):
             further.append(parent.sha256)
         elif parent.sha256 not in walk.nodes:
-            walk.nodes[parent.sha256] = _leaf(parent)
+            walk.nodes[parent.sha256] = _leaf(walk.run, parent)
     return further
 
 
-def _leaf(parent: Parent) -> dict[str, Any]:
-    return {
+def _leaf(run: Path, parent: Parent) -> dict[str, Any]:
+    node: dict[str, Any] = {
         "id": parent.sha256,
         "name": Path(parent.path).name,
         "kind": "raw" if parent.stage is None else "missing",
         "stage": parent.stage,
         "path": parent.path,
     }
+    about = run / f"{parent.path}{FEEDBACK_ORIGIN}"
+    if about.is_file():
+        node["kind"] = "feedback"
+        node["feedback"] = json.loads(about.read_text(encoding="utf-8"))
+    return node
 
 
 def _origin(walk: _Walk, content: str) -> tuple[Path, Manifest, str]:

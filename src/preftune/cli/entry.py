@@ -12,6 +12,8 @@ import typer
 from typer.main import get_command
 
 import preftune
+from preftune.cli import audits  # noqa: F401  (its verbs join those of evaluate)
+from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check
 from preftune.cli.compare import compare
@@ -20,7 +22,7 @@ from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
 from preftune.cli.evaluate_judge import judge
-from preftune.cli.label import label
+from preftune.cli.label_serve import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
@@ -29,6 +31,7 @@ from preftune.cli.reply import Reply, json_text, print_for_people
 from preftune.cli.report import report
 from preftune.cli.run import run
 from preftune.cli.serve import serve
+from preftune.cli.simulate import simulate
 from preftune.records import PreftuneError, RunFailed
 
 STOPPED = 130
@@ -69,6 +72,14 @@ VERBS = (
             'preftune chat MODEL --prompt "Is tea hot?" --temperature 0 --json',
         ),
     ),
+    (
+        simulate,
+        (
+            "preftune simulate labels.db replies --population default --seed 1",
+            "preftune simulate labels.db replies --server http://127.0.0.1:8000",
+        ),
+    ),
+    (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
     (
         serve,
         (

@@ -269,23 +269,89 @@ def status(store: StoreName, project: ProjectName, as_json: AsJson = False) -> R
     return Reply(found, lambda console: show_status(found, console))
 
 
-@label.command(epilog=examples("preftune label agreement labels.db replies"))
+@label.command(
+    epilog=examples(
+        "preftune label agreement labels.db replies",
+        "preftune label agreement votes.jsonl.gz --cluster debate --json",
+    )
+)
 def agreement(
-    store: StoreName,
-    project: ProjectName,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="A label store (or env:NAME), or a votes file."),
+    ],
+    project: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROJECT]", help="Of a store.", show_default=False),
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option("--cluster", metavar="COLUMN", help="A file's independent units.")
+    ] = "prompt",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals.")] = 0,
+    skip_bad: SkipBad = 0,
     as_json: AsJson = False,
 ) -> Reply:
-    """Show how far labelers agree, with 95 % intervals: people, machines and both apart."""
+    """Show how far labelers agree, with 95 % intervals: people, machines and both apart.
+
+    Of a project in a store, or of a file with votes (without PROJECT).
+    """
+    if project is None:
+        from preftune.cli.label_agreement import file_agreement
+
+        found = file_agreement(source, cluster=cluster, seed=seed, skip_bad=skip_bad)
+        return Reply(found, lambda console: show_agreement(found, console))
     from preftune.feedback.store import agreement as agreeing
 
-    with opened(store) as place:
+    with opened(source) as place:
         measures = agreeing.report(place, project, seed=seed)
     name, first = next(iter(measures.items()))
     pool = next(p for p in ("human_human", "machine_machine", "mixed") if p in first)
     headline = {key: first[pool][key] for key in ("percent", "kappa", "alpha", "ac1")}
-    found = {"project": project, "measure": name, "pool": pool, **headline, "measures": measures}
-    return Reply(found, lambda console: show_agreement(found, console))
+    made = {"project": project, "measure": name, "pool": pool, **headline, "measures": measures}
+    return Reply(made, lambda console: show_agreement(made, console))
+
+
+@label.command(
+    epilog=examples(
+        "preftune label economics votes.jsonl --cost-per-label 0.67",
+        "preftune label economics votes.jsonl --cost-per-label 0.67 --curve curve.jsonl",
+    )
+)
+def economics(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file with votes.")],
+    cost_per_label: Annotated[float, typer.Option("--cost-per-label", help="In your money.")],
+    cost_per_item: Annotated[
+        float, typer.Option("--cost-per-item", min=0, help="Of a further pair, before any vote.")
+    ] = 0.0,
+    half_width: Annotated[
+        float, typer.Option("--half-width", help="Wanted of a win rate: .02 is ± 2 points.")
+    ] = 0.02,
+    more: Annotated[int, typer.Option("--more", min=1, help="How many labels come next.")] = 1000,
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve",
+            metavar="FILE",
+            help='Rows {"labels", "accuracy": {value, low, high, count}}.',
+            show_default=False,
+        ),
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option("--cluster", metavar="COLUMN", help="Independent units.")
+    ] = "prompt",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals.")] = 0,
+    skip_bad: SkipBad = 0,
+    as_json: AsJson = False,
+) -> Reply:
+    """Say how many labels a precision takes, whether to buy raters or items, and what more bring.
+
+    The next labels' gain needs a learning curve: accuracies measured with several numbers of them.
+    """
+    from preftune.cli.label_economics import Prices, file_economics, show_economics
+
+    prices = Prices(cost_per_label, cost_per_item, half_width, more)
+    found = file_economics(file, prices, cluster=cluster, curve=curve, seed=seed, skip_bad=skip_bad)
+    return Reply(found, lambda console: show_economics(found, console))
 
 
 @label.command(epilog=examples("preftune label backup labels.db backups/labels-monday.db"))

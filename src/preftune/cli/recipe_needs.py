@@ -21,7 +21,7 @@ def look_at_recipe(recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
             count = parameters(settings.architecture, settings.vocab_size)
         stages.append({"name": name, "kind": settings.kind, "parameters": count})
         for role, source in sources_of(settings).items():
-            if source.stage or source.startswith("gold:"):
+            if source.stage or source.startswith(("gold:", "store:")):
                 continue
             if source.startswith("hub:"):
                 hub.append({"stage": name, "role": role, "name": source.removeprefix("hub:")})

@@ -4,6 +4,7 @@ The columns are TRL's where TRL has a format, and ours where it has none. This r
 and text: tokens and chat templates are the business of ``models``.
 """
 
+from preftune.data.ballots import Ballot, load_ballots
 from preftune.data.checking import check
 from preftune.data.converting import convert, targets
 from preftune.data.faults import Fault, Notice
@@ -34,6 +35,7 @@ from preftune.data.writing import write_rows
 __all__ = [
     "COLUMNS",
     "SOURCES",
+    "Ballot",
     "Fault",
     "Format",
     "Loaded",
@@ -46,6 +48,7 @@ __all__ = [
     "detect",
     "inspect",
     "load",
+    "load_ballots",
     "load_comparisons",
     "load_demonstrations",
     "load_documents",

@@ -314,9 +314,7 @@ def _step_label(label: object) -> float | None:
 
 def voted_pairs(columns: Columns, form: Format) -> list[VotedPair]:
     """A pair with every vote kept."""
-    votes = columns["votes"]
-    if not isinstance(votes, list):
-        raise RowFault("wrong_type", f'"votes" is {kind_of(votes)}, not a list of votes.')
+    votes = votes_of(columns)
     given = text_of(columns["prompt"], "prompt")
     text, one = answer_to(given, columns["response_a"], "response_a")
     _, two = answer_to(given, columns["response_b"], "response_b")
@@ -326,10 +324,18 @@ def voted_pairs(columns: Columns, form: Format) -> list[VotedPair]:
             prompt=prompt_with(text, columns, form),
             response_a=one,
             response_b=two,
-            votes=tuple(_vote(vote) for vote in votes),
+            votes=votes,
             columns=dict(columns),
         )
     ]
+
+
+def votes_of(columns: Columns) -> tuple[Vote, ...]:
+    """The column ``votes``; RowFault when it holds something else."""
+    votes = columns["votes"]
+    if not isinstance(votes, list):
+        raise RowFault("wrong_type", f'"votes" is {kind_of(votes)}, not a list of votes.')
+    return tuple(_vote(vote) for vote in votes)
 
 
 def _vote(vote: object) -> Vote:

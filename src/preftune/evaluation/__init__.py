@@ -23,7 +23,6 @@ from preftune.evaluation.best_of_n import (
     best_of_n_weights,
 )
 from preftune.evaluation.divergence import kl_to_reference, sampled_kl
-from preftune.evaluation.document_loss import document_loss
 from preftune.evaluation.overoptimization import (
     Overoptimization,
     best_of_n_curve,
@@ -60,7 +59,6 @@ __all__ = [
     "compare_scores",
     "correctness",
     "coverage_curve",
-    "document_loss",
     "kl_to_reference",
     "longer_correct",
     "on_axis",

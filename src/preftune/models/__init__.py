@@ -5,6 +5,7 @@ from preftune.models.batches import Batch, collate, micro_batches
 from preftune.models.embeddings import embed_by_cooccurrence
 from preftune.models.ensembles import (
     Ensemble,
+    LinearShare,
     average_weights,
     first_member,
     read_ensemble,
@@ -20,6 +21,12 @@ from preftune.models.heads import (
     set_temperature,
     steps_of,
     temperature_of,
+)
+from preftune.models.linear import (
+    LinearModel,
+    load_linear,
+    reading_of,
+    save_linear,
 )
 from preftune.models.loading import (
     context_of,
@@ -65,6 +72,8 @@ __all__ = [
     "Batch",
     "Ensemble",
     "Fitted",
+    "LinearModel",
+    "LinearShare",
     "Renderer",
     "Row",
     "Steps",
@@ -81,6 +90,7 @@ __all__ = [
     "first_member",
     "fit_prompts",
     "fit_rows",
+    "load_linear",
     "load_policy",
     "load_reward_model",
     "load_tokenizer",
@@ -91,11 +101,13 @@ __all__ = [
     "packed_length",
     "read_ensemble",
     "read_states",
+    "reading_of",
     "renderer_for",
     "response_logits",
     "response_logprobs",
     "response_statistics",
     "reward_model_from",
+    "save_linear",
     "save_model",
     "save_value_heads",
     "score_of_axes",

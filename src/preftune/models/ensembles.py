@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +15,17 @@ from preftune.records import BadInput
 
 NAME = "ensemble.json"
 Weights = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearShare:
+    """A linear model beside the members: score = ``members_weight`` · theirs + ``weight`` · (its
+    score − ``offset``)."""
+
+    folder: str
+    offset: float
+    weight: float
+    members_weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +41,21 @@ class Ensemble:
     aggregation: Aggregation
     centred_on: str
     temperature: float = 1.0
+    linear: LinearShare | None = None
 
 
 def write_ensemble(folder: Path, ensemble: Ensemble) -> None:
     write_json_atomic(
         folder / NAME,
         {
-            "format": 1,
+            "format": 1 if ensemble.linear is None else 2,
             "members": list(ensemble.members),
             "offsets": list(ensemble.offsets),
             "aggregation": ensemble.aggregation.model_dump(mode="json"),
             "centred_on": ensemble.centred_on,
             "temperature": ensemble.temperature,
-        },
+        }
+        | ({} if ensemble.linear is None else {"linear": asdict(ensemble.linear)}),
     )
 
 
@@ -63,6 +77,7 @@ def read_ensemble(source: str | Path) -> Ensemble | None:
             ),
             centred_on=str(stored["centred_on"]),
             temperature=float(stored["temperature"]),
+            linear=_linear(stored.get("linear")),
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise BadInput(
@@ -73,6 +88,13 @@ def read_ensemble(source: str | Path) -> Ensemble | None:
     if len(ensemble.members) != len(ensemble.offsets) or not ensemble.members:
         raise BadInput("Members and offsets differ in number.", file=path, remedy="Train it again.")
     return ensemble
+
+
+def _linear(stored: Mapping[str, Any] | None) -> LinearShare | None:
+    if stored is None:
+        return None
+    numbers = {name: float(stored[name]) for name in ("offset", "weight", "members_weight")}
+    return LinearShare(folder=str(stored["folder"]), **numbers)
 
 
 def first_member(source: str | Path) -> str | Path:

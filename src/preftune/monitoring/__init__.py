@@ -2,8 +2,9 @@
 
 from preftune.monitoring.adapters import MLflowSink, TensorBoardSink, TrackioSink, WandbSink
 from preftune.monitoring.console import Bar, Console
-from preftune.monitoring.metrics import METRICS, Metric, describe, metrics_page
-from preftune.monitoring.metrics_file import MetricsFile, read_metrics
+from preftune.monitoring.metric import Metric
+from preftune.monitoring.metrics import METRICS, describe, metrics_page
+from preftune.monitoring.metrics_file import MetricsFile, metrics_row, read_metrics
 from preftune.monitoring.sinks import Sink, Sinks
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "WandbSink",
     "describe",
     "metrics_page",
+    "metrics_row",
     "read_metrics",
 ]

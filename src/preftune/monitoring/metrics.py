@@ -6,22 +6,15 @@ begin with ``user/`` are free.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 
+from preftune.monitoring.metric import Metric
+from preftune.monitoring.watched import watched
+
 USER = "user/"
 EVAL = "eval_"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One curve. ``stems`` are the algorithms that write it; none means any stage."""
-
-    name: str
-    unit: str
-    meaning: str
-    stems: tuple[str, ...] = ()
 
 
 LM = ("pretrain", "sft")
@@ -298,6 +291,7 @@ SECTIONS = {
     "Checks and stops": SAFETY,
     "Responses": COMPLETIONS,
     "Judgement during training": JUDGEMENT,
+    "Guards": watched(ON_POLICY),
 }
 
 METRICS: dict[str, Metric] = {m.name: m for section in SECTIONS.values() for m in section}

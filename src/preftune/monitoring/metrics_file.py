@@ -49,7 +49,7 @@ class MetricsFile:
             describe(name)
         if self.last_step is not None and step <= self.last_step:
             raise ValueError(f"step {step} comes after step {self.last_step} was written")
-        line = json.dumps(_row(step, values), allow_nan=False).encode() + b"\n"
+        line = json.dumps(metrics_row(step, values), allow_nan=False).encode() + b"\n"
         self.before_append()
         descriptor = self._open()
         size = os.fstat(descriptor).st_size
@@ -128,7 +128,8 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     return [row for row, _ in _rows(Path(path))]
 
 
-def _row(step: int, values: Mapping[str, float]) -> dict[str, Any]:
+def metrics_row(step: int, values: Mapping[str, float]) -> dict[str, Any]:
+    """What is written of a step, and what ``read_metrics`` gives back of it."""
     row: dict[str, Any] = {"step": int(step)}
     nonfinite = []
     for name, value in values.items():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
@@ -49,7 +49,12 @@ class StageContext(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """Named outputs as paths inside the stage's folder, and the numbers of its summary."""
+    """Named outputs as paths inside the stage's folder, and the numbers of its summary.
+
+    ``status`` is ``halted`` where a guard stopped the stage and its outputs are those of its last
+    good checkpoint; ``summary["halt"]`` then says which guard, why and when.
+    """
 
     outputs: Mapping[str, str]
     summary: Mapping[str, Any] = field(default_factory=dict)
+    status: Literal["done", "halted"] = "done"

@@ -7,6 +7,7 @@ import torch
 
 from preftune.models import (
     GUIDANCE,
+    load_linear,
     load_policy,
     load_reward_model,
     load_tokenizer,
@@ -19,7 +20,7 @@ from preftune.pipeline.context import StageContext
 from preftune.pipeline.sources import GOLD
 from preftune.recipe import SamplingSettings
 from preftune.records import Completion, Prompt, Sampling, Score, StopReason
-from preftune.rewards import EnsembleScore, RewardModelScore
+from preftune.rewards import EnsembleScore, LinearPart, RewardModelScore
 from preftune.rollouts import NativeEngine
 from preftune.worlds import gold_judge, world
 
@@ -76,11 +77,13 @@ def reward_model_score(
     ensemble = read_ensemble(source)
     if ensemble is None:
         return _one_reward_model(source, device)
+    share = ensemble.linear
     return EnsembleScore(
         members=tuple(_one_reward_model(Path(source) / m, device) for m in ensemble.members),
         offsets=ensemble.offsets,
         aggregation=ensemble.aggregation,
         temperature=ensemble.temperature,
+        linear=share and LinearPart(load_linear(Path(source) / share.folder), share),
     )
 
 

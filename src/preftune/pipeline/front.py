@@ -6,7 +6,8 @@ from typing import Any
 
 from preftune.monitoring import Console
 from preftune.pipeline.run import Desk, run_recipe
-from preftune.recipe import Recipe, load_recipe, toml_text
+from preftune.recipe import Gate, Recipe, load_recipe, sources_of, toml_text
+from preftune.recipe.gate import condition
 from preftune.recipe.packaged import find_recipe, packaged_recipes
 
 QUICKSTART = "world/quickstart"
@@ -65,7 +66,7 @@ def default_out(recipe: str | Path, path: Path, resolved: Recipe) -> Path:
 
 
 def show_plan(recipe: Recipe, folder: Path, console: Console) -> None:
-    """What is about to run, and what of it an earlier call has left in the folder."""
+    """What is about to run, what each stage reads, the gates on the way, and what is there."""
     console.line(f"{recipe.title} (seed {recipe.seed}) in {folder}")
     for number, (name, settings) in enumerate(recipe.stages.items(), 1):
         place = folder / "stages" / f"{number:02d}-{name}"
@@ -74,4 +75,9 @@ def show_plan(recipe: Recipe, folder: Path, console: Console) -> None:
             state = ", done before: kept if nothing it depends on has changed"
         elif place.with_name(place.name + ".partial").is_dir():
             state = ", begun before: continues from its checkpoint"
-        console.line(f"  {number}. {name} ({settings.kind}){state}")
+        read = list(dict.fromkeys(str(source) for source in sources_of(settings).values()))
+        reads = f" reads {', '.join(read)}" if read else ""
+        console.line(f"  {number}. {name} ({settings.kind}){reads}{state}")
+        for check in getattr(settings, "checks", {}).values():
+            then = "goes on" if isinstance(settings, Gate) else "promotes"
+            console.line(f"       {then} if {condition(check)}")

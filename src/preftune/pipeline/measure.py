@@ -127,8 +127,8 @@ def evaluate_win_rate(
     device = torch_device(drawing.device)
     asked = load_prompts(prompts)[: drawing.limit]
     opinion, axis, tie_width = _judge(judge, device)
-    ours = _write(_engine(policy, device, drawing), asked, drawing, "policy", desk)
-    theirs = _write(_engine(against, device, drawing), asked, drawing, "against", desk)
+    ours = write(open_engine(policy, device, drawing), asked, drawing, "policy", desk)
+    theirs = write(open_engine(against, device, drawing), asked, drawing, "against", desk)
     rate = compare_policies(ours, theirs, opinion, axis=axis, tie_width=tie_width)
     return rate.as_json() | {
         "policy": str(policy),
@@ -158,8 +158,8 @@ def evaluate_policy(
     device = torch_device(drawing.device)
     asked = load_prompts(prompts)[: drawing.limit]
     opinion = None if judge is None else _judge(judge, device)[0]
-    engine = _engine(policy, device, drawing)
-    written = _write(engine, asked, drawing, "policy", desk)
+    engine = open_engine(policy, device, drawing)
+    written = write(engine, asked, drawing, "policy", desk)
     scores = None if opinion is None else opinion(written)
     found = policy_report(written, scores).as_json()
     kl, reason = None, None if reference is not None else "No reference was named."
@@ -211,7 +211,8 @@ def open_choosing(judge: str | Path, device: str = "auto") -> NativeChoose:
     return NativeChoose(model, renderer_for(model, load_tokenizer(_plain_name(folder)), folder))
 
 
-def _engine(policy: str | Path, device: torch.device, drawing: Drawing) -> NativeEngine:
+def open_engine(policy: str | Path, device: torch.device, drawing: Drawing) -> NativeEngine:
+    """A policy's folder or ``hub:NAME``, ready to write."""
     folder = model_folder(policy)
     model = load_policy(folder, device)
     renderer = renderer_for(model, load_tokenizer(_plain_name(folder)), folder)
@@ -225,7 +226,7 @@ def _plain_name(folder: str | Path) -> str:
     return str(folder).removeprefix("hub:")
 
 
-def _write(
+def write(
     engine: NativeEngine, prompts: Sequence[Prompt], drawing: Drawing, who: str, console: Console
 ) -> list[Completion]:
     """One response to each prompt. Portions have seeds of their own, so the bar can move."""

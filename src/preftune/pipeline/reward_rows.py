@@ -186,6 +186,7 @@ def pairs_of(
             prompt=comparisons[i].prompt.id,
             safe=_safe(comparisons[i], settings),
             observed=comparisons[i].probability,
+            texts=(comparisons[i].chosen, comparisons[i].rejected),
         )
         for i, a, b in zip(kept, fitted, other, strict=True)
     ]

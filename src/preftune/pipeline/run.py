@@ -36,8 +36,9 @@ from preftune.artifacts import (
 from preftune.artifacts.hashing import derive_seed
 from preftune.monitoring import Console, Sink
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.halts import stop_if_halted
 from preftune.pipeline.rewards import callable_hashes
-from preftune.pipeline.sources import resolve, without_sources
+from preftune.pipeline.sources import SUMMARY, resolve, without_sources
 from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
 from preftune.recipe import Recipe, Section
@@ -46,6 +47,8 @@ from preftune.training.journal import CHECKPOINTS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 IDENTITY = "identity.json"
+MEASURING = ("evaluate", "reward_model", "cross_validate")
+"""Kinds of stage whose summary is an output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
                 folder = out / "stages" / f"{number:02d}-{name}"
                 plan = _Plan(recipe, name, settings, folder, out, device, desk)
                 finished[name] = (folder, plan.run(finished))
+                stop_if_halted(name, settings, *finished[name])
         except BaseException as error:
             with suppress(PreftuneError):
                 write_summary(out, recipe, finished, error)
@@ -214,8 +218,8 @@ class _Plan:
             recipe=self.settings.model_dump(mode="json"),
             seed=self.seed,
             parents=tuple(parents),
-            outputs={n: make_output(self.partial, p) for n, p in outcome.outputs.items()},
-            status="done",
+            outputs={n: make_output(self.partial, p) for n, p in self._outputs(outcome)},
+            status=outcome.status,
             started=started,
             seconds=round(seconds, 3),
             device=str(self.device),
@@ -225,6 +229,11 @@ class _Plan:
         failpoint("stage.before_manifest")
         write_manifest(self.partial, manifest)
         return manifest
+
+    def _outputs(self, outcome: StageOutcome) -> list[tuple[str, str]]:
+        """With the summary itself where later stages, gates above all, may read it."""
+        told = {SUMMARY: "summary.json"} if self.kind in MEASURING else {}
+        return list((dict(outcome.outputs) | told).items())
 
     def _publish(self, manifest: Manifest) -> Manifest:
         """Gives the finished folder its name, without what was only needed to make it."""

@@ -8,10 +8,13 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from preftune.artifacts import Manifest, Parent, hash_path
+from preftune.pipeline.frozen_feedback import STORE, frozen_feedback
 from preftune.recipe import Recipe, Section, Source, sources_of
 from preftune.records import BadInput
 
 GOLD = "gold:"
+SUMMARY = "summary"
+"""The output of a measuring stage that holds its numbers; never meant by ``stage:NAME`` alone."""
 
 
 def resolve(
@@ -38,6 +41,11 @@ def resolve(
             shown = paths[role].relative_to(run).as_posix()
             parents.append(Parent(role, source.stage[0], shown, output["sha256"]))
             continue
+        if source.startswith(STORE):
+            path = frozen_feedback(f"stages.{stage}.{role}", source, run)
+            paths[role] = path
+            parents.append(Parent(role, None, path.relative_to(run).as_posix(), hash_path(path)))
+            continue
         path = _outside(stage, role, source, recipe)
         paths[role] = path
         parents.append(Parent(role, None, str(path), hash_path(path)))
@@ -45,8 +53,12 @@ def resolve(
 
 
 def without_sources(settings: Section) -> dict[str, object]:
-    """A stage's settings as JSON, each source replaced by its role: places do not count."""
+    """A stage's settings as JSON, each source replaced by its role: places do not count.
+
+    Nor does what happens after the stage: whether a run goes on after a guard's halt.
+    """
     dumped = settings.model_dump(mode="json")
+    dumped.get("guards", {}).pop("on_halt", None)
     for role in sources_of(settings):
         here = dumped
         *above, last = role.split(".")
@@ -64,8 +76,9 @@ def _output(stage: str, role: str, source: Source, manifest: Manifest) -> Mappin
     if output in manifest.outputs:
         return manifest.outputs[output]  # type: ignore[return-value]
     known = sorted(manifest.outputs)
-    if "/" not in source and len(known) == 1:
-        return manifest.outputs[known[0]]  # type: ignore[return-value]
+    alone = [name for name in known if name != SUMMARY]
+    if "/" not in source and len(alone) == 1:
+        return manifest.outputs[alone[0]]  # type: ignore[return-value]
     near = difflib.get_close_matches(output, known, n=1, cutoff=0.5)
     remedy = f"Did you mean stage:{name}/{near[0]}?" if near else f"It has {', '.join(known)}."
     raise BadInput(

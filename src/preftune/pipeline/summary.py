@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from preftune.artifacts import Manifest, failpoint, write_json_atomic
+from preftune.pipeline.halts import ends_the_run
 from preftune.pipeline.headline import headline
 from preftune.recipe import Recipe
-from preftune.records import PreftuneError
+from preftune.records import GateRefused, PreftuneError
 from preftune.reports import write_report
 
 Finished = Mapping[str, tuple[Path, Manifest]]
@@ -21,6 +22,8 @@ def write_summary(
     status = "done"
     if error is not None:
         status = "failed" if isinstance(error, PreftuneError) else "stopped"
+    if isinstance(error, GateRefused):
+        status = "refused"
     summary: dict[str, Any] = {
         "run": str(out),
         "status": status,
@@ -47,18 +50,20 @@ def _stages(recipe: Recipe, finished: Finished, status: str) -> list[dict[str, A
         {
             "name": name,
             "kind": manifest.kind,
-            "status": "done",
+            "status": manifest.status,
             "seconds": manifest.seconds,
             "folder": str(folder),
         }
         for name, (folder, manifest) in finished.items()
     ]
     left = [name for name in recipe.stages if name not in finished]
+    last = next(reversed(list(finished)), None)
+    halted = last is not None and ends_the_run(recipe.stages[last], finished[last][1])
     return done + [
         {
             "name": name,
             "kind": recipe.stages[name].kind,
-            "status": status if place == 0 else "pending",
+            "status": status if place == 0 and not halted else "pending",
             "seconds": 0.0,
             "folder": None,
         }

@@ -14,9 +14,11 @@ from preftune.recipe.feedback import (
     Population,
     World,
 )
+from preftune.recipe.gate import Gate
 from preftune.recipe.groups import ClippedGroups, Groups
 from preftune.recipe.grpo import GRPO
 from preftune.recipe.gspo import GSPO
+from preftune.recipe.guards import Guards
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
@@ -46,6 +48,7 @@ from preftune.recipe.reward_objectives import (
     UncertaintyWeighted,
 )
 from preftune.recipe.rloo import RLOO
+from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -91,7 +94,10 @@ __all__ = [
     "Dataset",
     "DrGRPO",
     "Evaluate",
+    "Gate",
+    "Gather",
     "Groups",
+    "Guards",
     "KWise",
     "LabelStage",
     "Objective",
@@ -105,6 +111,7 @@ __all__ = [
     "Pretrain",
     "PretrainingMix",
     "Process",
+    "Promote",
     "RatingRegression",
     "Recipe",
     "Reinforce",

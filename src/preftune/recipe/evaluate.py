@@ -42,6 +42,11 @@ class Evaluate(Section):
     """The policy KL is measured to."""
     sampling: SamplingSettings = SamplingSettings()
     """How responses are drawn."""
+    references: str | None = None
+    """Column of the prompts with a reference answer, for ROUGE and BLEU (``preftune[metrics]``)."""
+    variety: tuple[Literal["self_bleu", "embedding_spread"], ...] = ()
+    """Further measures of how varied each policy's answers are; ``self_bleu`` needs
+    ``preftune[metrics]``, ``embedding_spread`` reads by the ``reference`` policy."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -56,6 +61,11 @@ class Evaluate(Section):
             raise ValueError("win_rates need a judge: name one, gold:helpdesk for instance")
         if self.best_of and self.reward_model is None:
             raise ValueError("best_of picks by the reward model: name reward_model")
+        if "embedding_spread" in self.variety and self.reference not in self.policies:
+            raise ValueError(
+                f"embedding_spread reads by the reference policy, and {self.reference!r} is none: "
+                "set reference to one of policies"
+            )
         return self
 
 

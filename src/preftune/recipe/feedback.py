@@ -14,7 +14,7 @@ class World(Section):
     """Files of a built-in world: pretraining text, demonstrations and prompts."""
 
     kind: Literal["world"] = "world"
-    world: Literal["helpdesk"] = "helpdesk"
+    world: Literal["helpdesk", "digest"] = "helpdesk"
     """Which world."""
     documents: int = Field(default=20_000, ge=1)
     """Untamed texts to pretrain on."""
@@ -146,7 +146,7 @@ class LabelStage(Section):
     kind: Literal["label"] = "label"
     candidates: Source
     """What a ``candidates`` stage wrote."""
-    world: Literal["helpdesk"] = "helpdesk"
+    world: Literal["helpdesk", "digest"] = "helpdesk"
     """The world whose judge the labelers' tastes are weighed with."""
     population: Population = Population()
     """Who labels."""

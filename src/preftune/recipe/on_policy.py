@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.guards import Guards
 from preftune.recipe.rewards import Rewards, check_rewards
 from preftune.recipe.sections import (
     Optimizer,
@@ -132,6 +133,8 @@ class OnPolicy(Section):
     """Optimizer of the policy."""
     evaluation: ScheduledEvaluation | None = None
     """Win rate during training."""
+    guards: Guards = Guards()
+    """What watches the training, and may stop it."""
     checkpoint_every: int = Field(default=10, ge=1)
     """Iterations between checkpoints."""
 

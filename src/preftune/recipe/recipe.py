@@ -11,6 +11,7 @@ from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
+from preftune.recipe.gate import Gate
 from preftune.recipe.grpo import GRPO
 from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
@@ -26,6 +27,7 @@ from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.rloo import RLOO
+from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
@@ -63,7 +65,10 @@ Stage = Annotated[
     | SimPO
     | SPIN
     | Evaluate
-    | CrossValidate,
+    | CrossValidate
+    | Gate
+    | Gather
+    | Promote,
     Field(discriminator="kind"),
 ]
 

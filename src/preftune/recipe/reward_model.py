@@ -69,11 +69,30 @@ class RewardModel(Section):
     ensemble."""
     bootstrap: bool = False
     """Each member learns from as many rows drawn with replacement, whole prompts at a time."""
+    member_learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Learning rates the members take in turn (Ramé et al. 2024: 1e-5, 4e-5 and 1e-4); the
+    optimizer's for all of them if empty."""
+    member_dropouts: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
+    """Dropouts the members take in turn, each beside every learning rate; ``dropout`` for all of
+    them if empty."""
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
+    linear: bool = False
+    """A linear model on the answer's words and counts of its style (lengths, capitals, marks)
+    stands beside the members; its share of the score is fitted on the validation rows. For some
+    hundred answers, or where style matters that a small network does not see."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
+
+    def of_member(self, member: int) -> Self:
+        """The settings one member is trained with: (rate, dropout) pairs go round, rates first."""
+        rates = self.member_learning_rates or (self.optimizer.learning_rate,)
+        dropouts = self.member_dropouts or (self.dropout,)
+        rate = rates[member % len(rates)]
+        optimizer = self.optimizer.model_copy(update={"learning_rate": rate})
+        dropout = dropouts[member // len(rates) % len(dropouts)]
+        return self.model_copy(update={"optimizer": optimizer, "dropout": dropout})
 
     @model_validator(mode="after")
     def _objective_fits(self) -> Self:
@@ -93,6 +112,11 @@ class RewardModel(Section):
             raise ValueError(
                 "token_dropout would hide where steps end, which process reads: leave it out"
             )
+        if self.linear and kind not in ON_COMPARISONS:
+            raise ValueError(
+                f"linear learns from comparisons, and {kind} has none: leave it out, or set "
+                'objective.kind = "bradley_terry"'
+            )
         if self.annotator_weights and kind not in ON_COMPARISONS:
             raise ValueError(
                 f"annotator_weights weigh votes, and {kind} learns from none: leave them out"
@@ -101,9 +125,13 @@ class RewardModel(Section):
 
     @model_validator(mode="after")
     def _members_fit(self) -> Self:
-        for name in ("bootstrap", "average_weights"):
+        for name in ("bootstrap", "average_weights", "member_learning_rates", "member_dropouts"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
+        if self.average_weights and self.linear:
+            raise ValueError(
+                "average_weights makes one model, and linear stands beside it: leave one out"
+            )
         if self.members == 1 and self.aggregation.kind != "mean":
             raise ValueError(
                 "one model has nothing to aggregate: set members = 5, for instance, or leave "

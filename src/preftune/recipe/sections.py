@@ -53,6 +53,9 @@ class Source(str):
 
     ``stage:NAME/OUTPUT`` is an earlier stage's output; ``stage:NAME`` its model, or its only one;
     ``data:FILE`` is a file under ``data.root``; ``hub:NAME`` is fetched from the model hub;
+    ``store:NAME#PROJECT`` is a label store's project, frozen in the run as it is then, where the
+    environment variable NAME holds the store's file or URL (``store:NAME#PROJECT/dawid_skene``
+    says how several votes are put together);
     anything else is a path, relative to where the command runs. Where a judge is asked for,
     ``gold:WORLD`` is a built-in world's gold judge.
     """

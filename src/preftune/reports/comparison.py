@@ -75,7 +75,7 @@ def render_comparison(compared: Comparison) -> str:
         title="Methods compared",
         headline=headline(compared),
         sentences=sentences(compared),
-        legend=tuple((n, model_name(m.name)) for n, m in enumerate(compared.methods, start=1)),
+        legend=tuple((n, m.label) for n, m in enumerate(compared.methods, start=1)),
         pictures=tuple(picture_of(chart, f"c{n}") for n, chart in enumerate(drawn, start=1)),
         intervals=intervals(compared),
         table=comparison_table(compared),
@@ -91,7 +91,7 @@ def comparison_table(compared: Comparison) -> Table:
     shown = [name for name, _ in measured_by_any(compared)]
     body = [
         (
-            f"{mark} {model_name(method.name)}",
+            f"{mark} {method.label}",
             *(cell(name, method.measures.get(name)) for name in shown),
             str(len(method.runs)),
         )
@@ -119,7 +119,7 @@ def headline(compared: Comparison) -> str:
         return f"{len(compared.methods)} methods side by side."
     first, second = judged[:2]
     best, next_best = first.measures["judge"], second.measures["judge"]
-    name = model_name(first.name)
+    name = first.label
     if best.low > next_best.high:
         return f"{name} is the best by {compared.judge}, with its interval above all others'."
     close = [m for m in judged[1:] if m.measures["judge"].high >= best.low]
@@ -130,9 +130,9 @@ def headline(compared: Comparison) -> str:
 def sentences(compared: Comparison) -> tuple[str, ...]:
     """Who surely beats, and who surely loses to, the policy that all are compared with."""
     rated = [m for m in compared.methods if "win_rate" in m.measures]
-    better = [model_name(m.name) for m in rated if m.measures["win_rate"].low > 0.5]
-    worse = [model_name(m.name) for m in rated if m.measures["win_rate"].high < 0.5]
-    rest = [model_name(m.name) for m in rated if model_name(m.name) not in (*better, *worse)]
+    better = [m.label for m in rated if m.measures["win_rate"].low > 0.5]
+    worse = [m.label for m in rated if m.measures["win_rate"].high < 0.5]
+    rest = [m.label for m in rated if m.label not in (*better, *worse)]
     against = model_name(compared.against)
     told = (
         (better, f"Surely better than {against}: "),
@@ -216,4 +216,4 @@ def win_rates(compared: Comparison) -> Chart | None:
 
 def _interval(method: Method, rate: Estimate) -> Interval:
     text = percent_interval(rate)
-    return Interval(model_name(method.name), rate.value, rate.low, rate.high, text)
+    return Interval(method.label, rate.value, rate.low, rate.high, text)

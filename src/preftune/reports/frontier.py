@@ -19,7 +19,7 @@ from preftune.reports.figures import (
     to_svg,
 )
 from preftune.reports.methods import Comparison
-from preftune.reports.wording import figure, interval, listed, model_name
+from preftune.reports.wording import figure, interval, listed
 
 SIDES = ((7, 3), (-7, 3), (0, 8), (0, -15), (8, -9), (-8, -9), (14, 9), (-14, 9))
 """Where a number may stand beside its point, in points of the page; the first free one is used."""
@@ -42,7 +42,7 @@ class Point:
 def frontier_picture(compared: Comparison, measure: str) -> Chart | None:
     """``judge`` or ``proxy`` over the KL to the reference; None with fewer than two points."""
     points = [
-        Point(mark, model_name(method.name), method.measures["kl"], method.measures[measure])
+        Point(mark, method.label, method.measures["kl"], method.measures[measure])
         for mark, method in enumerate(compared.methods, start=1)
         if "kl" in method.measures and measure in method.measures
     ]

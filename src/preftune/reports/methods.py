@@ -13,7 +13,7 @@ from preftune.artifacts import hash_value
 from preftune.records import BadInput, Estimate
 from preftune.reports.evidence import Measured, measured
 from preftune.reports.reading import Row, Run, StageView, mapping, number, read_run
-from preftune.reports.wording import estimate
+from preftune.reports.wording import estimate, model_name
 from preftune.stats import over_seeds
 
 MEASURES: dict[str, str] = {
@@ -48,6 +48,12 @@ class Method:
     seeds: tuple[int, ...]
     runs: tuple[str, ...]
     measures: Mapping[str, Estimate]
+
+    @property
+    def label(self) -> str:
+        """The name as people read it: ``ppo (first)`` is PPO (first)."""
+        head, space, rest = self.name.partition(" ")
+        return f"{model_name(head)}{space}{rest}"
 
     @property
     def over(self) -> str:
@@ -233,10 +239,12 @@ def _methods(seen: Sequence[_Seen]) -> list[Method]:
 
 
 def _told(runs: Mapping[tuple[str, str], Run], key: tuple[str, str]) -> str:
-    """What sets this group apart from those of the same name: its run's title, else its folder."""
-    rivals = [run.title for other, run in runs.items() if other[0] == key[0]]
+    """What sets this group apart from those of the same name: its run's title, up to a colon, else
+    its folder."""
+    rivals = [run.title.partition(":")[0] for other, run in runs.items() if other[0] == key[0]]
     run = runs[key]
-    return run.title if rivals.count(run.title) == 1 else run.folder.name
+    title = run.title.partition(":")[0]
+    return title if rivals.count(title) == 1 else run.folder.name
 
 
 def _method(name: str, group: Sequence[_Seen]) -> Method:

@@ -38,6 +38,7 @@ from preftune.reports.tables import (
     style_table,
 )
 from preftune.reports.verdict import Story, tell
+from preftune.reports.watching import watching_tables
 from preftune.reports.wording import duration, listed, model_name
 
 REPORT = "report.html"
@@ -114,6 +115,7 @@ class Page:
     evaluations: list[EvaluationPart]
     folds: list[tuple[str, list[Picture]]]
     principles: list[Table]
+    watching: list[Table]
     curves: list[CurveGroup]
     samples: list[SamplePart]
     details: list[Details]
@@ -193,6 +195,7 @@ def _page(run: Run) -> Page:
         ],
         folds=[(name, drawn) for name, drawn in folds if drawn],
         principles=[table for s in run.stages if (table := principles_table(s)) is not None],
+        watching=watching_tables(run),
         curves=_in_reading_order(groups),
         samples=_samples(run, seen),
         details=[_details(stage) for stage in run.stages],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from preftune.reports.reading import FINISHED, Run, StageView
+from preftune.reports.reading import Run, StageView
 from preftune.reports.wording import duration
 
 ROW = 46
@@ -20,6 +20,7 @@ STATUS = {
     "waiting": ("running", "…"),
     "stopped": ("failed", "■"),
     "failed": ("failed", "✕"),
+    "halted": ("failed", "■"),
     "refused": ("failed", "✕"),
 }
 """How a status looks: (CSS class, sign). The word itself is always written beside it."""
@@ -51,7 +52,7 @@ def picture_rows(run: Run) -> list[PictureRow]:
             PictureRow(
                 name=stage.name,
                 kind=stage.kind.replace("_", " "),
-                status="done before" if stage.status in FINISHED[1:] else stage.status,
+                status="done before" if stage.status in ("cached", "skipped") else stage.status,
                 look=look,
                 sign=sign,
                 took=duration(seconds) if seconds is not None else "",

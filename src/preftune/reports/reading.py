@@ -14,7 +14,7 @@ from preftune.records import BadInput, PreftuneError
 
 NUMBERED = re.compile(r"^(\d+)-(.+?)(\.partial)?$")
 """How stages' folders are called; a stage that is not finished works in ``NN-name.partial``."""
-FINISHED = ("done", "cached", "skipped")
+FINISHED = ("done", "cached", "skipped", "halted")
 WAITING = ("planned", "pending")
 
 Row = Mapping[str, Any]

@@ -123,7 +123,8 @@ def principles_table(stage: StageView) -> Table | None:
 
 def facts(stage: StageView) -> list[tuple[str, str]]:
     """A stage's own summary as (name, text), nested names joined; long lists are counted."""
-    found = list(_flat(stage.summary, ""))
+    told = {k: v for k, v in stage.summary.items() if k not in ("guards", "halt", "checks")}
+    found = list(_flat(told, ""))
     if len(found) > MOST_FACTS:
         left = len(found) - MOST_FACTS
         found = [*found[:MOST_FACTS], ("and", f"{left} more in summary.json")]

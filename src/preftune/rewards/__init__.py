@@ -2,7 +2,7 @@
 
 from preftune.rewards.callable import CallableScore, load_callable
 from preftune.rewards.compose import ComposedScore, Part, part_metrics, parts_of, training_score
-from preftune.rewards.ensemble import EnsembleScore, aggregated
+from preftune.rewards.ensemble import EnsembleScore, LinearPart, aggregated
 from preftune.rewards.judged import PropositionScore, RatingScore
 from preftune.rewards.reward_model import RewardModelScore, same_vocabulary
 from preftune.rewards.rule_based import Ordered, RuleBasedScore, RuleWeights, fit_rule_weights
@@ -12,6 +12,7 @@ __all__ = [
     "CallableScore",
     "ComposedScore",
     "EnsembleScore",
+    "LinearPart",
     "Ordered",
     "Part",
     "PropositionScore",

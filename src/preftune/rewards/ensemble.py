@@ -6,10 +6,27 @@ from dataclasses import dataclass, replace
 import torch
 
 from preftune.maths.ensembles import centred, mean_score, uncertainty_weighted, worst_case
-from preftune.models import Renderer
+from preftune.models import LinearModel, LinearShare, Renderer
 from preftune.recipe import Aggregation, UncertaintyWeighted
 from preftune.records import Axes, BadInput, Completion
 from preftune.rewards.reward_model import RewardModelScore
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPart:
+    """A linear model of the answers' text, and its share."""
+
+    model: LinearModel
+    share: LinearShare
+
+    def added_to(self, scores: Sequence[float], texts: Sequence[str]) -> list[float]:
+        """members_weight · score + weight · (linear score − offset), for each answer."""
+        share = self.share
+        alone = self.model.scores(texts) - share.offset
+        return [
+            share.members_weight * score + share.weight * float(linear)
+            for score, linear in zip(scores, alone, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +34,15 @@ class EnsembleScore:
     """One ``score`` from the members' scores, and their ``disagreement`` beside it.
 
     Each member's score is centred by its offset first, because its free constant is its own. The
-    disagreement is the members' standard deviation (population), in score units.
+    disagreement is the members' standard deviation (population), in their own score units. A linear
+    model's share is added to what the members say together.
     """
 
     members: tuple[RewardModelScore, ...]
     offsets: tuple[float, ...]
     aggregation: Aggregation
     temperature: float = 1.0
+    linear: LinearPart | None = None
     same_ids: bool = False
     micro_batch_tokens: int = 8192
     origin: str = "model"
@@ -40,6 +59,8 @@ class EnsembleScore:
         )
         apart = scores.std(0, correction=0).tolist()
         one = aggregated(scores, self.aggregation).tolist()
+        if self.linear is not None:
+            one = self.linear.added_to(one, [completion.text for completion in completions])
         return [
             {"score": score, "disagreement": spread}
             for score, spread in zip(one, apart, strict=True)

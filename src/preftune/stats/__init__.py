@@ -24,7 +24,14 @@ from preftune.stats.calibration import (
 )
 from preftune.stats.clusters import Clusters
 from preftune.stats.dawid_skene import DawidSkene, dawid_skene
-from preftune.stats.diversity import distinct_n, ngrams, repetition, top_openers, word_count
+from preftune.stats.diversity import (
+    distinct_n,
+    ngrams,
+    repetition,
+    stock_phrase,
+    top_openers,
+    word_count,
+)
 from preftune.stats.economics import (
     Allocation,
     VarianceParts,
@@ -63,6 +70,7 @@ from preftune.stats.queries import (
     select_queries,
 )
 from preftune.stats.ratings import Ratings, ratings_from_votes
+from preftune.stats.stacking import stacking_weights
 from preftune.stats.whose import (
     HeldOut,
     agreement_of_groups,
@@ -138,6 +146,8 @@ __all__ = [
     "share_by_group",
     "share_estimate",
     "spearman",
+    "stacking_weights",
+    "stock_phrase",
     "top_openers",
     "variance_parts",
     "wilson",

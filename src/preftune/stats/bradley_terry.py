@@ -1,9 +1,11 @@
 """Strengths of models (or answers) from who beat whom."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, logsumexp, ndtri, stdtrit
@@ -45,10 +47,7 @@ class Strengths:
 
     def elo(self, mean: float = 1000.0) -> list[Estimate]:
         """On Elo's scale, 400 / ln 10 points a logit, mean 1000."""
-        return [
-            Estimate(*(float(mean + POINTS * end) for end in one[:3]), one.count)
-            for one in self.estimates()
-        ]
+        return [_through(one, lambda end: mean + POINTS * end) for one in self.estimates()]
 
     def difference(self, one: int, other: int) -> Estimate:
         """θ of one minus θ of the other: their shared uncertainty cancels."""
@@ -60,12 +59,18 @@ class Strengths:
 
     def beats(self, one: int, other: int) -> Estimate:
         """Probability that one wins where there is no tie, σ(difference)."""
-        gap = self.difference(one, other)
-        return Estimate(*(float(expit(end)) for end in gap[:3]), gap.count)
+        return _through(self.difference(one, other), expit)
 
     def _quantile(self) -> float:
         few = self.clusters - 1
         return float(stdtrit(few, 0.975)) if 1 <= few < 10**6 else float(ndtri(0.975))
+
+
+def _through(one: Estimate, rising: Callable[[float], float]) -> Estimate:
+    """Value and both ends through a rising function."""
+    return Estimate(
+        float(rising(one.value)), float(rising(one.low)), float(rising(one.high)), one.count
+    )
 
 
 def bradley_terry(
@@ -101,7 +106,7 @@ def bradley_terry(
 
     theta = climb(curve, np.zeros(n), what="Bradley–Terry")
     theta = theta - theta.mean()
-    inverse = _centred(np.linalg.inv(curve(theta)[2]))
+    inverse = centred(np.linalg.inv(curve(theta)[2]))
     covariance, units = inverse, games.y.size
     if clusters is not None:
         p = expit(theta[games.first] - theta[games.second])
@@ -148,7 +153,7 @@ def davidson(
     at[:n] -= at[:n].mean()
     p = _three(games, at)
     inverse = np.linalg.inv(_davidson_curvature(games, p, ridge))
-    covariance, units = _centred(inverse[:n, :n]), games.y.size
+    covariance, units = centred(inverse[:n, :n]), games.y.size
     if clusters is not None:
         pulls = np.stack([games.y - p[0] - p[1] / 2, tied - p[1]], axis=1)
         covariance, units = _sandwich(inverse, games, pulls, clusters, 1)
@@ -246,14 +251,14 @@ def _davidson_curvature(games: _Games, p: Floats, ridge: float) -> Floats:
     return made
 
 
-def _centred(covariance: Floats) -> Floats:
+def centred(covariance: NDArray[Any]) -> Floats:
     """The covariance of θ minus its mean."""
     rows = covariance - covariance.mean(axis=0, keepdims=True)
     return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 
 def _sandwich(
-    inverse: Floats, games: _Games, pulls: Floats, clusters: Clusters, others: int
+    inverse: NDArray[Any], games: _Games, pulls: Floats, clusters: Clusters, others: int
 ) -> tuple[Floats, int]:
     """H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹ · G/(G−1), s_g the score of a cluster; of θ alone, centred."""
     codes = cluster_codes(clusters, games.y.size)
@@ -264,6 +269,6 @@ def _sandwich(
     np.add.at(scores, (codes, games.first), pulls[:, 0])
     np.add.at(scores, (codes, games.second), -pulls[:, 0])
     if others:
-        np.add.at(scores, (codes, n), pulls[:, 1])
+        np.add.at(scores[:, n], codes, pulls[:, 1])
     half = inverse @ scores.T
-    return _centred((half @ half.T)[:n, :n] * units / (units - 1)), units
+    return centred((half @ half.T)[:n, :n] * units / (units - 1)), units

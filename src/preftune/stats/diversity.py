@@ -53,5 +53,17 @@ def top_openers(
     return tuple((opener, count / len(texts)) for opener, count in ranked[:top])
 
 
+def stock_phrase(texts: Sequence[str], n: int = 5) -> tuple[str, float]:
+    """The run of ``n`` words that most texts hold, and the share of texts with it.
+
+    Of equally frequent ones the first in alphabetical order; ("", 0) without any.
+    """
+    counts = Counter(gram for text in texts for gram in set(ngrams(text, n)))
+    if not counts:
+        return "", 0.0
+    gram, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    return " ".join(gram), count / len(texts)
+
+
 def _repeated(grams: list[tuple[str, ...]]) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -91,7 +91,8 @@ def fit_learning_curve(
     curve = best[0] - best[1] * n ** -best[2]
     resampled = curve + errors * rng.normal(size=(draws, n.size))
     residual = float(np.sqrt(np.mean(((y - curve) / errors) ** 2)))
-    return LearningCurve(*best, _fits(n, resampled, errors, most), n.size, residual)
+    c, a, b = (float(number) for number in best)
+    return LearningCurve(c, a, b, _fits(n, resampled, errors, most), n.size, residual)
 
 
 def _fits(n: Floats, y: Floats, errors: Floats, most: float) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from preftune.records import BadInput
-from preftune.stats.bradley_terry import RIDGE, Strengths, strongly_connected
+from preftune.stats.bradley_terry import RIDGE, Strengths, centred, strongly_connected
 from preftune.stats.clusters import Clusters, Floats, cluster_codes
 from preftune.stats.concave import climb
 from preftune.stats.ratings import Ints
@@ -50,7 +50,7 @@ def plackett_luce(
 
     theta = climb(curve, np.zeros(n), what="Plackett–Luce")
     theta = theta - theta.mean()
-    inverse = _centred(np.linalg.inv(curve(theta)[2]))
+    inverse = centred(np.linalg.inv(curve(theta)[2]))
     if clusters is None:
         return Strengths(theta, inverse, None, len(rankings), ridge, warning)
     codes = cluster_codes(clusters, len(rankings))
@@ -61,7 +61,7 @@ def plackett_luce(
     if units < 2:
         raise BadInput("Intervals need at least two independent units.")
     half = inverse @ scores.T
-    covariance = _centred(half @ half.T * units / (units - 1))
+    covariance = centred(half @ half.T * units / (units - 1))
     return Strengths(theta, covariance, None, units, ridge, warning)
 
 
@@ -97,11 +97,6 @@ def _choice_information(p: Floats, codes: Ints, n: int) -> Floats:
         cells.ravel(), weights=(p[:, :, None] * p[:, None, :]).ravel(), minlength=n * n
     )
     return np.asarray(np.diag(diagonal) - joint.reshape(n, n))
-
-
-def _centred(covariance: Floats) -> Floats:
-    rows = covariance - covariance.mean(axis=0, keepdims=True)
-    return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 
 def _ridge_for(orders: Ints, sizes: Ints, n: int, ridge: float | None) -> tuple[float, str]:

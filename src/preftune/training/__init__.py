@@ -1,7 +1,7 @@
 """The mechanism algorithms call: steps, schedules, order, checkpoints, the journal."""
 
 from preftune.training.best import Best
-from preftune.training.checkpoint import load_weights, weights_of
+from preftune.training.checkpoint import Tensors, load_weights, weights_of
 from preftune.training.journal import Journal
 from preftune.training.order import batch_indices, shuffled, steps_per_epoch
 from preftune.training.schedule import learning_rate
@@ -13,6 +13,7 @@ __all__ = [
     "Journal",
     "Loss",
     "StepReport",
+    "Tensors",
     "Training",
     "batch_indices",
     "learning_rate",

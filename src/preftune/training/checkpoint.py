@@ -23,9 +23,17 @@ Tensors = dict[str, torch.Tensor]
 
 
 def save_checkpoint(
-    folder: Path, step: int, training: Training, state: Mapping[str, Any], extra: Tensors
+    folder: Path,
+    step: int,
+    training: Training,
+    state: Mapping[str, Any],
+    extra: Tensors,
+    keep: int | None = None,
 ) -> Path:
-    """Writes ``folder/step-NNNNNNNN`` under a temporary name, syncs it and renames it."""
+    """Writes ``folder/step-NNNNNNNN`` under a temporary name, syncs it and renames it.
+
+    Removes all older ones but the last before it and that of step ``keep``.
+    """
     final = folder / f"step-{step:08d}"
     partial = folder / f"step-{step:08d}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -53,7 +61,8 @@ def save_checkpoint(
         ) from error
     failpoint("checkpoint.after_rename")
     for old in complete_checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
+        if step_of(old) != keep:
+            shutil.rmtree(old)
     return final
 
 
@@ -71,6 +80,11 @@ def load_checkpoint(path: Path, training: Training) -> tuple[int, dict[str, Any]
 def complete_checkpoints(folder: Path) -> list[Path]:
     """Checkpoints that were published, oldest first."""
     return sorted(path for path in folder.glob("step-*") if path.suffix != ".partial")
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step a checkpoint was taken after."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def weights_of(network: nn.Module) -> Tensors:

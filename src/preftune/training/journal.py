@@ -8,12 +8,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from preftune.artifacts import failpoint
-from preftune.monitoring import Bar, Console, MetricsFile, Sink, Sinks
+from preftune.monitoring import (
+    Bar,
+    Console,
+    MetricsFile,
+    Sink,
+    Sinks,
+    metrics_row,
+    read_metrics,
+)
 from preftune.training.checkpoint import (
     Tensors,
     complete_checkpoints,
     load_checkpoint,
     save_checkpoint,
+    step_of,
 )
 from preftune.training.step import Training
 
@@ -34,6 +43,8 @@ class Journal:
             folder / "metrics.jsonl", lambda: failpoint("metrics.before_append")
         )
         self._sinks = Sinks([self._metrics, *sinks], console.line)
+        self.history: list[dict[str, Any]] = []
+        """The rows recorded so far, as they stand in the file."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,20 +72,40 @@ class Journal:
             return 0, {}, {}
         step, state, extra = load_checkpoint(complete[-1], training)
         self._metrics.truncate_after(step)
+        self.history = read_metrics(self._metrics.path)
         self.console.line(f"continuing after step {step}")
         return step, state, extra
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """One row; every value known of a step belongs in one call."""
         self._sinks.append(step, values)
+        self.history.append(metrics_row(step, values))
 
     def checkpoint(
-        self, step: int, training: Training, state: Mapping[str, Any], extra: Tensors | None = None
+        self,
+        step: int,
+        training: Training,
+        state: Mapping[str, Any],
+        extra: Tensors | None = None,
+        keep: int | None = None,
     ) -> None:
-        """Saves when ``step`` is a multiple of the recipe's ``checkpoint_every``."""
+        """Saves when ``step`` is a multiple of the recipe's ``checkpoint_every``.
+
+        Of the older ones that of step ``keep`` stays, however old it is.
+        """
         if step % self.checkpoint_every == 0:
             self._sinks.sync()
-            save_checkpoint(self.checkpoints, step, training, state, extra or {})
+            save_checkpoint(self.checkpoints, step, training, state, extra or {}, keep)
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps there are checkpoints of, in order."""
+        return [step_of(path) for path in complete_checkpoints(self.checkpoints)]
+
+    def restore(self, step: int, training: Training) -> tuple[int, dict[str, Any], Tensors]:
+        """Puts the networks back as they were at a checkpoint; the metrics stay as they are."""
+        paths = {step_of(path): path for path in complete_checkpoints(self.checkpoints)}
+        return load_checkpoint(paths[step], training)
 
     def progress(self, name: str, total: int) -> AbstractContextManager[Bar]:
         return self.console.progress(name, total)

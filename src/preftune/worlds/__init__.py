@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from preftune.records import BadInput, Score
-from preftune.worlds import helpdesk
+from preftune.worlds import digest, helpdesk
 from preftune.worlds.world import Sizes, World, WorldData
 
 WORLDS: dict[str, World] = {
@@ -12,6 +12,12 @@ WORLDS: dict[str, World] = {
         judge=helpdesk.GoldJudge(),
         tie_width=helpdesk.TIE_WIDTH,
         max_reply_words=helpdesk.LONGEST,
+    ),
+    "digest": World(
+        make=digest.generate,
+        judge=digest.GoldJudge(),
+        tie_width=digest.TIE_WIDTH,
+        max_reply_words=digest.LONGEST,
     ),
 }
 

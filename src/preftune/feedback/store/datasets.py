@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from preftune.artifacts import sha256_bytes
-from preftune.artifacts.files import write_bytes_atomic
+from preftune.artifacts import FEEDBACK_ORIGIN as ORIGIN
+from preftune.artifacts import sha256_bytes, write_bytes_atomic, write_json_atomic
 from preftune.feedback.kinds import Asked, Belief, How, Said
 from preftune.feedback.store import adjudication, exporting, fencing, fixed, latest, projects
 from preftune.feedback.store.engine import Store
@@ -33,7 +33,8 @@ class Rows:
     how: How
     watermark: int
     rows: tuple[Mapping[str, Any], ...]
-    judgments: int
+    judgments: tuple[tuple[str, int], ...]
+    """What was said: each judgment's id/revision and the version of the guidelines."""
     items: int
 
 
@@ -75,8 +76,12 @@ def rows(
         made += asking.kind.rows(asking.question, asked, heard, how, beliefs.get(number))
     if not made:
         raise BadInput(f'The project "{project}" has no judgments a model could learn from yet.')
-    count = sum(len(one) for one in said.values())
-    return Rows(project, wanted.kind, how, mark, tuple(made), count, len(said))
+    used = [
+        (f"{one.judgment_id}/{one.revision}", one.guideline_version)
+        for heard in said.values()
+        for one in heard
+    ]
+    return Rows(project, wanted.kind, how, mark, tuple(made), tuple(sorted(used)), len(said))
 
 
 def freeze(
@@ -87,24 +92,27 @@ def freeze(
     how: How = "majority",
     watermark: int | None = None,
 ) -> dict[str, Any]:
-    """Writes ``rows`` as canonical JSON lines, at once or not at all; what was written.
+    """Writes ``rows`` as canonical JSON lines, and beside them where they came from.
 
-    The file's hash depends on the judgments alone: the same watermark gives the same bytes.
+    ``PATH.feedback.json`` names the project, the watermark, and every judgment with the version of
+    the guidelines it was made under. The file's hash depends on the judgments alone: the same
+    watermark gives the same bytes. Gives what was written, without the list of judgments.
     """
     made = rows(store, project, how=how, watermark=watermark)
     content = b"".join(exporting.canonical_line(row) for row in made.rows)
-    write_bytes_atomic(path, content)
-    return {
-        "path": str(path),
-        "sha256": sha256_bytes(content),
-        "rows": len(made.rows),
+    about = {
         "project": project,
         "kind": made.kind,
         "how": how,
         "watermark": made.watermark,
-        "judgments": made.judgments,
         "items": made.items,
+        "rows": len(made.rows),
+        "sha256": sha256_bytes(content),
     }
+    judgments = [{"judgment": name, "guideline_version": v} for name, v in made.judgments]
+    write_json_atomic(f"{path}{ORIGIN}", {**about, "judgments": judgments})
+    write_bytes_atomic(path, content)
+    return {"path": str(path), **about, "judgments": len(judgments)}
 
 
 def _said(store: Store, asking: fixed.Asking, one: Judgment) -> Said:

@@ -6,6 +6,7 @@ timeout), and the threads of a process queue for one writing connection. Postgre
 COMMITTED with row locks; what two transactions did at the same time is tried again.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own waiting has to do
+    fcntl = None  # type: ignore[assignment]
+
 from preftune.feedback.store import migrations
 from preftune.feedback.store.schema import SETTING
 from preftune.records import BadInput, RunFailed
@@ -26,6 +32,7 @@ from preftune.records import BadInput, RunFailed
 WRITE_BEGIN = "BEGIN IMMEDIATE"
 BUSY_SECONDS = 30.0
 RETRIES = 8
+
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs"}
 """File systems whose locks SQLite cannot rely on."""
 
@@ -42,6 +49,8 @@ class Store:
     reader: Engine
     token_key: bytes
     salt: bytes
+    turn: int | None = None
+    """An open file whose lock the writing processes queue for; None on PostgreSQL."""
     lock: Lock = field(default_factory=Lock, repr=False)
     items: dict[int, Any] = field(default_factory=dict, repr=False)
     """Items read before; they never change."""
@@ -84,8 +93,24 @@ class Store:
         if not self.is_sqlite:
             with self.writer.begin() as connection:
                 return work(connection)
-        with self.lock, self.writer.begin() as connection:
+        with self.lock, self.writer.connect() as connection, self._turn(), connection.begin():
             return work(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits among the writing processes, woken as soon as the one before is done.
+
+        SQLite alone would sleep and look again, up to a tenth of a second at a time. The promises
+        do not rest on this lock but on the transaction; where there is none, SQLite waits.
+        """
+        if self.turn is None or fcntl is None:
+            yield
+            return
+        fcntl.flock(self.turn, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self.turn, fcntl.LOCK_UN)
 
     def now(self, connection: Connection) -> float:
         """The database's own clock; SQLite runs in this process and has this machine's."""
@@ -97,6 +122,8 @@ class Store:
         """Closes every connection."""
         self.writer.dispose()
         self.reader.dispose()
+        if self.turn is not None:
+            os.close(self.turn)
 
 
 def open_store(url_or_path: str, *, create: bool = False) -> Store:
@@ -110,7 +137,8 @@ def open_store(url_or_path: str, *, create: bool = False) -> Store:
         _check_place(Path(str(url.database)), create)
     writer, reader = _engines(url)
     shown = url.render_as_string(hide_password=True)
-    store = Store(shown, writer, reader, b"", b"")
+    turn = _turn_file(url)
+    store = Store(shown, writer, reader, b"", b"", turn)
     try:
         store.write(lambda connection: migrations.bring_up(connection, create=create, url=shown))
         with store.reading() as connection:
@@ -125,7 +153,14 @@ def open_store(url_or_path: str, *, create: bool = False) -> Store:
         reader,
         bytes.fromhex(secrets["token_key"]),
         bytes.fromhex(secrets["salt"]),
+        turn,
     )
+
+
+def _turn_file(url: URL) -> int | None:
+    if fcntl is None or url.get_backend_name() != "sqlite":
+        return None
+    return os.open(f"{url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _url(given: str) -> URL:

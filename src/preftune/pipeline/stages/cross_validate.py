@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from preftune.algorithms.reward_batches import Pair, distinct_rows
+from preftune.algorithms.reward_linear import LinearFit, fit_linear, linear_gaps
 from preftune.algorithms.reward_model import RewardInputs, reward_model, score_rows
 from preftune.artifacts import write_json_atomic
 from preftune.data import write_rows
@@ -26,10 +27,14 @@ from preftune.pipeline.reward_rows import axes_for, pairs_of, read_records
 from preftune.pipeline.stages.reward_model import fresh_model
 from preftune.recipe import CrossValidate
 from preftune.records import BadInput, Comparison
-from preftune.stats import share_estimate
+from preftune.stats import share_estimate, stacking_weights
 from preftune.training import Journal
 
 BASELINES = ("longer", "tfidf", "tfidf_length")
+PARTS = ("networks", "linear")
+"""What the model is made of where ``reward_model.linear`` is set."""
+UNTOLD = ("scores", "validation_gaps")
+"""What a member found that the summary leaves out, for its length."""
 Floats = NDArray[np.float64]
 
 
@@ -55,6 +60,8 @@ class Fold:
     gaps: Floats
     correct: dict[str, Floats]
     members: Sequence[dict[str, Any]]
+    linear: dict[str, Any] | None = None
+    """The linear model's penalty and the weights of both parts."""
 
 
 def run(context: StageContext[CrossValidate]) -> StageOutcome:
@@ -90,10 +97,18 @@ def summary_of(grouped: Grouped, folds: Sequence[Fold]) -> dict[str, Any]:
     units = [fold.group for fold in folds for _ in fold.rows]
     right = {
         name: np.concatenate([fold.correct[name] for fold in folds])
-        for name in ("model", *BASELINES)
+        for name in ("model", *PARTS, *BASELINES)
         if all(name in fold.correct for fold in folds)
     }
     known = [name for name in BASELINES if name in right]
+    parts = {
+        name: {
+            "accuracy": share_estimate(right[name], units).as_json(),
+            "difference": paired_accuracy(right["model"], right[name], units).as_json(),
+        }
+        for name in PARTS
+        if name in right
+    }
     return {
         "comparisons": len(units),
         "folds": [_fold_summary(grouped, fold) for fold in folds],
@@ -102,7 +117,7 @@ def summary_of(grouped: Grouped, folds: Sequence[Fold]) -> dict[str, Any]:
         "differences": {
             name: paired_accuracy(right["model"], right[name], units).as_json() for name in known
         },
-    }
+    } | ({"parts": parts} if parts else {})
 
 
 def _fold_summary(grouped: Grouped, fold: Fold) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def _fold_summary(grouped: Grouped, fold: Fold) -> dict[str, Any]:
         "count": len(fold.rows),
         **accuracies,
         "members": list(fold.members),
-    }
+    } | ({} if fold.linear is None else {"linear_share": fold.linear})
 
 
 def _read(context: StageContext[CrossValidate]) -> Grouped:
@@ -172,11 +187,18 @@ def _train_fold(
     places = {row: place for place, row in enumerate(distinct_rows(test))}
     mean = np.mean([member["scores"] for member in members], axis=0)
     gaps = mean[[places[p.chosen] for p in test]] - mean[[places[p.rejected] for p in test]]
+    parts: dict[str, Floats] = {}
+    linear: dict[str, Any] | None = None
+    if context.settings.reward_model.linear:
+        parts["networks"] = correctness(gaps)
+        gaps, alone, linear = _with_linear(grouped, group, members, gaps)
+        parts["linear"] = correctness(alone)
     left_out = set(rows)
     train = [c for at, c in enumerate(grouped.comparisons) if at not in left_out]
     measured = baselines(train, [grouped.comparisons[row] for row in rows])
-    told = [{key: value for key, value in m.items() if key != "scores"} for m in members]
-    fold = Fold(group, rows, gaps, {"model": correctness(gaps), **measured.correct}, told)
+    told = [{key: value for key, value in m.items() if key not in UNTOLD} for m in members]
+    correct = {"model": correctness(gaps), **parts, **measured.correct}
+    fold = Fold(group, rows, gaps, correct, told, linear)
     write_json_atomic(
         _fold_file(context, number),
         {
@@ -185,9 +207,46 @@ def _train_fold(
             "gaps": gaps.tolist(),
             "correct": {name: right.tolist() for name, right in fold.correct.items()},
             "members": told,
+            "linear": linear,
         },
     )
     return fold
+
+
+def _with_linear(
+    grouped: Grouped, group: str, members: Sequence[dict[str, Any]], network_gaps: Floats
+) -> tuple[Floats, Floats, dict[str, Any]]:
+    """Gaps of both parts on the group left out, the linear model's alone, and what is told.
+
+    The parts' weights are fitted on the groups that each member stopped on, where the linear model
+    is one that has not learned from them either.
+    """
+
+    def learned(rows: Sequence[int], penalty: float | None) -> LinearFit:
+        return fit_linear(
+            [grouped.pairs[row] for row in rows], [grouped.groups[row] for row in rows], penalty
+        )
+
+    others = [name for name in grouped.names if name != group]
+    fit = learned(grouped.rows_of(others), None)
+    held: list[Pair] = []
+    table: list[Floats] = []
+    for member in members:
+        stop = member["validation_groups"]
+        apart = learned(grouped.rows_of([name for name in others if name not in stop]), fit.penalty)
+        pairs = [grouped.pairs[row] for row in grouped.rows_of(stop)]
+        table.append(np.column_stack([member["validation_gaps"], linear_gaps(apart.model, pairs)]))
+        held += pairs
+    weights = stacking_weights(
+        np.concatenate(table), [pair.probability for pair in held], [pair.weight for pair in held]
+    )
+    alone = linear_gaps(fit.model, [grouped.pairs[row] for row in grouped.rows_of([group])])
+    told = {
+        "penalty": fit.penalty,
+        "members_weight": float(weights[0]),
+        "weight": float(weights[1]),
+    }
+    return np.column_stack([network_gaps, alone]) @ weights, alone, told
 
 
 def _member(
@@ -215,6 +274,7 @@ def _member(
         trained = reward_model(recipe, inputs, journal)
         rows = distinct_rows([grouped.pairs[row] for row in grouped.rows_of([group])])
         scores = score_rows(inputs, rows, recipe.micro_batch_tokens)
+        stopped_on = [grouped.pairs[row] for row in grouped.rows_of(stop)]
         found = {
             "member": member,
             "validation_groups": stop,
@@ -222,10 +282,18 @@ def _member(
             "kept_step": trained.kept_step,
             "steps": trained.steps,
             "scores": scores.tolist(),
+            "validation_gaps": _gaps(inputs, stopped_on, recipe.micro_batch_tokens),
         }
         write_json_atomic(result, found)
         journal.finish()
     return found
+
+
+def _gaps(inputs: RewardInputs, pairs: Sequence[Pair], micro_batch_tokens: int) -> list[float]:
+    rows = distinct_rows(pairs)
+    places = {row: place for place, row in enumerate(rows)}
+    scores = score_rows(inputs, rows, micro_batch_tokens).tolist()
+    return [scores[places[pair.chosen]] - scores[places[pair.rejected]] for pair in pairs]
 
 
 def _fresh(context: StageContext[CrossValidate]) -> PreTrainedModel:
@@ -245,8 +313,10 @@ def _finished(context: StageContext[CrossValidate], number: int) -> Fold | None:
         return None
     told = json.loads(path.read_text(encoding="utf-8"))
     right = told["correct"]
-    correct = {name: np.array(right[name]) for name in ("model", *BASELINES) if name in right}
-    return Fold(told["group"], told["rows"], np.array(told["gaps"]), correct, told["members"])
+    names = ("model", *PARTS, *BASELINES)
+    correct = {name: np.array(right[name]) for name in names if name in right}
+    gaps, members = np.array(told["gaps"]), told["members"]
+    return Fold(told["group"], told["rows"], gaps, correct, members, told["linear"])
 
 
 def _metrics(fold: Fold) -> dict[str, float]:

@@ -14,7 +14,6 @@ from preftune.evaluation import (
     best_of_n_kl,
     calibrated_summary,
     compare_policies,
-    document_loss,
     kl_to_reference,
     policy_report,
     reward_accuracy,
@@ -23,7 +22,6 @@ from preftune.evaluation import (
 from preftune.models import load_policy
 from preftune.monitoring import Bar
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import (
     as_completion,
     open_guided,
@@ -31,6 +29,7 @@ from preftune.pipeline.engines import (
     open_reward_model,
     sampling_of,
 )
+from preftune.pipeline.further_measures import further_measures
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
 from preftune.rollouts import NativeEngine
@@ -45,11 +44,12 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
     prompts = load_prompts(context.inputs["prompts"])[: settings.limit]
     summary: dict[str, Any] = {"prompts": len(prompts)}
     with context.console.progress("evaluate", len(settings.policies) + 3) as bar:
-        written, kls, taxes = _write(context, prompts, bar)
+        written, kls = _write(context, prompts, bar)
         scored = {name: _scores(context, texts) for name, texts in written.items()}
         bar.advance()
+        further = further_measures(context, written)
         summary["policies"] = {
-            name: _policy_summary(texts, scored[name]) | {"kl": kls[name]} | taxes[name]
+            name: _policy_summary(texts, scored[name]) | {"kl": kls[name]} | further[name]
             for name, texts in written.items()
         }
         summary["win_rates"] = [_win_rate(context, written, pair) for pair in settings.win_rates]
@@ -65,12 +65,11 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
 
 def _write(
     context: StageContext[Evaluate], prompts: Sequence[Prompt], bar: Bar
-) -> tuple[Written, dict[str, Any], dict[str, dict[str, Any]]]:
-    """Completions of every policy, its KL to the reference, and its loss on documents if asked."""
+) -> tuple[Written, dict[str, Any]]:
+    """Completions of every policy, and each one's KL to the reference policy."""
     settings = context.settings
     written: Written = {}
     kls: dict[str, Any] = {}
-    taxes: dict[str, dict[str, Any]] = {}
     reference = None
     if settings.reference in settings.policies:
         source = context.inputs[f"policies.{settings.reference}"]
@@ -82,22 +81,8 @@ def _write(
         kls[name] = None
         if reference is not None and sampling.temperature > 0:
             kls[name] = _kl(engine, reference, written[name], sampling).as_json()
-        taxes[name] = _document_loss(context, engine)
         bar.advance(note=name)
-    return written, kls, taxes
-
-
-def _document_loss(context: StageContext[Evaluate], engine: NativeEngine) -> dict[str, Any]:
-    """The policy's own, unguided loss on the first of the recipe's documents."""
-    if context.settings.documents is None:
-        return {}
-    tokenizer = engine.renderer.tokenizer
-    texts = read_texts([context.inputs["documents"]])[: context.settings.documents_limit]
-    rows = document_rows(
-        encoded(tokenizer, texts), engine.renderer.context, int(tokenizer.eos_token_id)
-    )
-    loss = document_loss(engine.policy, rows, pad_id=int(tokenizer.pad_token_id))
-    return {"document_loss": loss.as_json()}
+    return written, kls
 
 
 def _kl(
@@ -192,7 +177,22 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
             "oracle": best_of_n(table["judge"], table["judge"], n).as_json(),
             "policy": mean_estimate(table["judge"].mean(axis=1).tolist()).as_json(),
         }
+    judged = settings.judge is not None
+    summary["curve"] = [
+        {
+            "n": k,
+            "kl": best_of_n_kl(k),
+            "proxy": best_of_n(table["proxy"], table["proxy"], k).as_json(),
+            "judge": best_of_n(table["proxy"], table["judge"], k).as_json() if judged else None,
+        }
+        for k in doublings(n)
+    ]
     return summary
+
+
+def doublings(n: int) -> list[int]:
+    """1, 2, 4 … and n itself: where a best-of-n curve is read."""
+    return sorted({2**k for k in range(n.bit_length()) if 2**k <= n} | {n})
 
 
 def _samples(prompts: Sequence[Prompt], written: Written, scored: Scored) -> list[dict[str, Any]]:

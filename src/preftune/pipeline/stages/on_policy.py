@@ -36,12 +36,14 @@ from preftune.models import (
     save_model,
     value_head_on,
 )
+from preftune.monitoring.guards import events
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import open_engine, open_judge, sampling_of
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
+from preftune.pipeline.sources import GOLD
 from preftune.recipe import NLPO, PPO, OnPolicy, OnPolicyWithCritic
 from preftune.records import BadInput, Completion, Prompt
 from preftune.rewards import same_vocabulary
@@ -103,7 +105,15 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
             folder = context.folder / "value"
             folder.mkdir(exist_ok=True)
             save_model(inputs.value, tokenizer, folder, model_card(context, "that predicts reward"))
-    return StageOutcome(outputs, result._asdict())
+        told = events(settings.guards, journal.history, is_gold(settings))
+    summary = {**result._asdict(), "guards": told}
+    summary["halt"] = None if result.halt is None else result.halt.as_json()
+    return StageOutcome(outputs, summary, "done" if result.halt is None else "halted")
+
+
+def is_gold(settings: OnPolicy) -> bool:
+    """Whether the win rates of the training come from a gold judge."""
+    return settings.evaluation is not None and settings.evaluation.judge.startswith(GOLD)
 
 
 def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyInputs:

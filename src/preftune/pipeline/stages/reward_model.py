@@ -45,9 +45,11 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.reward_linear import linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
 from preftune.pipeline.stages.sft import demonstration_rows
 from preftune.recipe import Process, RewardModel
+from preftune.records import BadInput
 from preftune.rewards import aggregated
 from preftune.training import Journal, load_weights, weights_of
 
@@ -86,9 +88,14 @@ class Prepared:
 
 def run(context: StageContext[RewardModel]) -> StageOutcome:
     settings = context.settings
+    if settings.linear and "validation" not in context.inputs:
+        raise BadInput(
+            "The share of linear is fitted on validation rows, and there are none.",
+            remedy="Name them with validation, or leave linear out.",
+        )
     ready = _prepare(context)
     counted = {COUNTED.get(settings.objective.kind, "pairs"): len(ready.train)}
-    if settings.members > 1:
+    if settings.members > 1 or settings.linear:
         return StageOutcome({"model": "model"}, _members(context, ready) | counted)
     inputs = ready.inputs(ready.first, context.seed)
     with context.journal(settings.checkpoint_every) as journal:
@@ -213,7 +220,7 @@ def _place(context: StageContext[RewardModel], member: int) -> Path:
 
 def _member(context: StageContext[RewardModel], ready: Prepared, member: int) -> dict[str, Any]:
     """One member with its own seed, its model saved; what an interrupted run finished is kept."""
-    settings = context.settings
+    settings = context.settings.of_member(member)
     work = context.folder / "members" / f"member-{member}"
     done = work / "result.json"
     if done.exists():
@@ -232,7 +239,12 @@ def _member(context: StageContext[RewardModel], ready: Prepared, member: int) ->
         place.mkdir(parents=True, exist_ok=True)
         card = model_card(context, f"that scores answers, member {member} of several, trained")
         save_model(model, ready.tokenizer, place, card)
-        found = {"member": member, **asdict(result)}
+        found = {
+            "member": member,
+            "learning_rate": settings.optimizer.learning_rate,
+            "dropout": settings.dropout,
+            **asdict(result),
+        }
         write_json_atomic(done, found)
         journal.finish()
     return found
@@ -279,7 +291,7 @@ def _together(
         for member in members
     ]
     found: dict[str, Any] = {"offsets": offsets, "centred_on": name}
-    temperature = 1.0
+    temperature, share = 1.0, None
     pairs = [example for example in ready.validation if isinstance(example, Pair)]
     if pairs:
         rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
@@ -289,6 +301,10 @@ def _together(
         )
         one = aggregated(scores_MB, settings.aggregation)
         gaps = (one[: len(pairs)] - one[len(pairs) :]).tolist()
+        if settings.linear:
+            beside = linear_beside(ready.train, pairs, gaps, context.model_folder)
+            share, gaps = beside.share, beside.gaps
+            found |= beside.told
         found |= _told(settings, pairs, gaps)
         found["best_eval_accuracy"] = float(np.mean((np.sign(gaps) + 1) / 2))
         temperature = found["temperature"]
@@ -300,6 +316,7 @@ def _together(
             aggregation=settings.aggregation,
             centred_on=name,
             temperature=temperature,
+            linear=share,
         ),
     )
     card = model_card(context, f"ensemble of {settings.members} members that scores answers")

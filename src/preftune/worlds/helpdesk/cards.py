@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from preftune.worlds.helpdesk.dice import Dice
+from preftune.worlds.dice import Dice
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ matters, within the few million tokens it gets. A note repeats every field, trul
 
 from collections.abc import Mapping
 
-from preftune.worlds.helpdesk.dice import Dice
+from preftune.worlds.dice import Dice
 from preftune.worlds.helpdesk.replies import answer
 
 PLAIN = 0.5

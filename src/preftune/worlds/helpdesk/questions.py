@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from preftune.worlds.dice import Dice
 from preftune.worlds.helpdesk.cards import FIELDS, NAMES
-from preftune.worlds.helpdesk.dice import Dice
 from preftune.worlds.helpdesk.phrases import TOPICS
 
 CLASSES: dict[str, float] = {

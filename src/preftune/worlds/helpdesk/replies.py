@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from preftune.worlds.dice import Dice
 from preftune.worlds.helpdesk.cards import FIELDS, NAMES
-from preftune.worlds.helpdesk.dice import Dice
 from preftune.worlds.helpdesk.phrases import (
     AGREE,
     ANSWERS,

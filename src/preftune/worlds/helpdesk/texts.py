@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from preftune.records import BadInput, Demonstration, Prompt
+from preftune.worlds.dice import Dice
 from preftune.worlds.helpdesk.cards import SHARES, Card, draw_card, key, part_of, render
-from preftune.worlds.helpdesk.dice import Dice
 from preftune.worlds.helpdesk.notes import note
 from preftune.worlds.helpdesk.questions import CLASSES, WRITTEN, Question, draw_question
 from preftune.worlds.helpdesk.replies import DEMONSTRATORS, UNTAMED, reply

@@ -1,0 +1,124 @@
+"""``preftune bench``: how fast this machine does a piece of work."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from preftune.cli.options import AsJson
+from preftune.cli.reply import Reply, shown, table
+from preftune.records import BadInput
+
+Rows = list[dict[str, Any]]
+
+
+def bench(
+    work: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORK", help="What to measure: feedback, feedback-http or feedback-browser."
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="A dataset, for work that needs one.", show_default=False),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store", help="feedback: an empty database instead of a file.", show_default=False
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long a round.")] = 5.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; the median counts.")] = 3,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes at once.")] = 16,
+    as_json: AsJson = False,
+) -> Reply:
+    """Measure a piece of work; JSON rows with unit, value and spread."""
+    if work not in WORKS:
+        raise BadInput(f"There is no work {work!r} to measure.", remedy=f"Try {', '.join(WORKS)}.")
+    asked = {"data": data, "store": store, "seconds": seconds, "rounds": rounds}
+    rows = WORKS[work]({**asked, "workers": workers})
+
+    def show(console: Console) -> None:
+        names = ("work", "unit", "value", "spread", "peer", "ratio")
+        cells = [
+            (r["work"], r["unit"], shown(r["ours"]), shown(r["spread"]), r["peer_name"] or "–",
+             shown(r["ratio"]))
+            for r in rows
+        ]  # fmt: skip
+        console.print(table("", names, cells))
+
+    return Reply({"rows": rows}, show)
+
+
+def row(work: str, unit: str, values: list[float], **more: Any) -> dict[str, Any]:
+    """One line of the speed table. ``spread``: (largest − smallest) / median of the rounds."""
+    middle = median(values)
+    return {
+        "work": work,
+        "unit": unit,
+        "ours": middle,
+        "spread": (max(values) - min(values)) / middle if middle else 0.0,
+        "rounds": values,
+        "peer": None,
+        "peer_name": None,
+        "ratio": None,
+        "peak_memory_ratio": None,
+        **more,
+    }
+
+
+def feedback(asked: Mapping[str, Any]) -> Rows:
+    """Lease-and-submit cycles in the label store; every cycle is two durable transactions."""
+    from preftune.cli.label import store_url
+    from preftune.feedback.store.speed import measure
+
+    paces = []
+    with tempfile.TemporaryDirectory(dir=asked["data"]) as folder:
+        for number in range(asked["rounds"]):
+            url = str(Path(folder) / f"{number}.db")
+            if asked["store"] is not None:
+                if asked["rounds"] > 1:
+                    raise BadInput("An empty database serves one round.", remedy="Use --rounds 1.")
+                url = store_url(asked["store"])
+            paces.append(measure(url, writers=asked["workers"], seconds=asked["seconds"]))
+    more = {"writers": asked["workers"], "errors": sum(pace.errors for pace in paces)}
+    return [
+        row("feedback", "lease-and-submit cycles/s", [p.per_second for p in paces], **more),
+        row("feedback wait, median", "ms", [p.median_ms for p in paces]),
+        row("feedback wait, 99 %", "ms", [p.worst_percent_ms for p in paces]),
+    ]
+
+
+def feedback_http(asked: Mapping[str, Any]) -> Rows:
+    """The same cycles through the labelling app's API: two requests each, over HTTP."""
+    from preftune.cli.bench_web import http_rounds
+
+    more = {"clients": asked["workers"]}
+    return [row("feedback over HTTP", "lease-and-submit cycles/s", http_rounds(asked), **more)]
+
+
+def feedback_browser(asked: Mapping[str, Any]) -> Rows:
+    """From the Enter key to the next item painted, in Chromium on this machine."""
+    import numpy as np
+
+    from preftune.cli.bench_web import key_rounds
+
+    rounds = key_rounds(asked)
+    return [
+        row(f"key to paint, {share} %", "ms", [float(np.percentile(one, share)) for one in rounds])
+        for share in (50, 95)
+    ]
+
+
+WORKS: dict[str, Callable[[Mapping[str, Any]], Rows]] = {
+    "feedback": feedback,
+    "feedback-http": feedback_http,
+    "feedback-browser": feedback_browser,
+}
+"""What can be measured, by name."""

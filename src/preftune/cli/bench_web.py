@@ -1,0 +1,195 @@
+"""How fast the labelling app is: cycles a second over HTTP, and from a key to the next item."""
+
+import http.client
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from preftune.records import BadInput, RunFailed
+
+START_SECONDS = 120.0
+KEYS = 60
+"""Items labelled by keyboard in one round."""
+
+PAINTED = """
+() => {
+  window.took = [];
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    const before = document.querySelector("#responses").textContent;
+    const look = () => {
+      if (document.querySelector("#responses").textContent === before) requestAnimationFrame(look);
+      else requestAnimationFrame(() => { window.took.push(performance.now() - event.timeStamp); });
+    };
+    requestAnimationFrame(look);
+  }, {capture: true});
+}
+"""
+"""From the key's own time stamp to the frame after the one that has the next item."""
+
+
+def http_rounds(asked: Mapping[str, Any]) -> list[float]:
+    """Lease-and-submit cycles a second over HTTP: the real server, clients as processes."""
+    return [_http_round(asked["workers"], asked["seconds"]) for _ in range(asked["rounds"])]
+
+
+def key_rounds(asked: Mapping[str, Any]) -> list[list[float]]:
+    """Milliseconds from Enter to the next item on the screen, in Chromium; one list a round.
+
+    Raises BadInput where playwright or Chromium is missing.
+    """
+    return [_key_round() for _ in range(asked["rounds"])]
+
+
+def _http_round(clients: int, seconds: float) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        count = int(2_000 * seconds / 3) + clients
+        path, secrets = _prepared(Path(folder) / "labels.db", clients, count, token=True)
+        with _server(path) as port:
+            context = multiprocessing.get_context("spawn")
+            barrier, results = context.Barrier(clients), context.Queue()
+            workers = [
+                context.Process(target=_label, args=(port, secret, seconds, barrier, results))
+                for secret in secrets
+            ]
+            for worker in workers:
+                worker.start()
+            done = [results.get(timeout=START_SECONDS + 10 * seconds) for _ in workers]
+            for worker in workers:
+                worker.join()
+    faults = [fault for _, fault in done if fault]
+    if faults:
+        raise RunFailed(f"A client was refused: {faults[0]}.")
+    return sum(cycles for cycles, _ in done) / seconds
+
+
+def _label(port: int, secret: str, seconds: float, barrier: Any, results: Any) -> None:
+    """One client, for so many seconds; how many cycles it made, and what went wrong."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+
+    def post(path: str, body: Any) -> Any:
+        connection.request("POST", path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise RunFailed(f"{answer.status} {text[:200]!r}")
+        return json.loads(text)
+
+    cycles = 0
+    try:
+        barrier.wait(START_SECONDS)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            given = post("/api/projects/bench/next", {"render": False})
+            if given["nothing"]:
+                raise RunFailed(f"nothing left: {given['nothing']['reason']}")
+            sent = {
+                "submission_id": str(uuid.uuid4()),
+                "assignment_id": given["assignment"]["id"],
+                "lease_token": given["assignment"]["lease_token"],
+                "answer": {"choice": "a", "strength": 2},
+            }
+            post("/api/judgments", sent)
+            cycles += 1
+        results.put((cycles, ""))
+    except Exception as error:
+        results.put((cycles, str(error)))
+
+
+def _key_round() -> list[float]:
+    from preftune.web.who import COOKIE
+
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        remedy = "pip install playwright, and Chromium with your system's packages."
+        raise BadInput("There is no browser to measure with.", remedy=remedy) from None
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path, (secret,) = _prepared(Path(folder) / "labels.db", 1, KEYS + 5, token=False)
+        with _server(path) as port:
+            url, chromium = (
+                f"http://127.0.0.1:{port}",
+                os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            )
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            context = browser.new_context(viewport={"width": 1280, "height": 800})
+            context.add_cookies([{"name": COOKIE, "value": secret, "url": url}])
+            page = context.new_page()
+            page.goto(f"{url}/p/bench/label")
+            page.wait_for_selector("#submit", state="visible")
+            page.evaluate(PAINTED)
+            for done in range(1, KEYS + 1):
+                page.wait_for_timeout(250)  # the next item is being fetched while one reads
+                page.keyboard.press("2")
+                page.keyboard.press("Enter")
+                while page.evaluate("window.took.length") < done:
+                    page.wait_for_timeout(10)
+            took: list[float] = page.evaluate("window.took")
+            browser.close()
+    return took
+
+
+def _prepared(path: Path, people_count: int, count: int, *, token: bool) -> tuple[Path, list[str]]:
+    """A store with one project of comparisons, and a token or a session for each person."""
+    from preftune.feedback.store import items, people, projects, sessions
+    from preftune.feedback.store.engine import open_store
+    from preftune.feedback.store.nouns import NewAnnotator, NewItem, ProjectSettings
+
+    store = open_store(str(path), create=True)
+    settings = ProjectSettings(name="bench", kind="comparison", overlap=3, gold_fraction=0.0)
+    project = projects.create(store, settings, actor="bench")
+    text = "A response of **two sentences**, as they are. It says the same in other words. " * 4
+    new = (
+        NewItem(f"{n}", f"Question {n}?", [f"{n} a {text}", f"{n} b {text}"]) for n in range(count)
+    )
+    items.add(store, project.id, new, actor="bench")
+    secrets = []
+    for n in range(people_count):
+        who = people.add(store, NewAnnotator(f"client {n}", origin="tool"), actor="bench")
+        secrets.append(
+            sessions.issue_token(store, who.id, scopes=("label",), actor="bench")
+            if token
+            else sessions.start(store, who.id)
+        )
+    store.close()
+    return path, secrets
+
+
+@contextmanager
+def _server(path: Path) -> Iterator[int]:
+    """The real command on a free port, once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "preftune", "label", "serve", str(path), "--port", str(port)]
+    process = subprocess.Popen([*command, "--json"], stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise RunFailed("The server did not start.")
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False

@@ -1,0 +1,79 @@
+"""``preftune simulate``: labelers of known accuracy at work in a label store, or over HTTP."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from preftune.cli.label import ACTOR, ProjectName, StoreName, opened
+from preftune.cli.options import AsJson, Seed
+from preftune.cli.reply import Reply, facts
+from preftune.records import BadInput, RunFailed
+
+
+def simulate(
+    store: StoreName,
+    project: ProjectName,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", help="Work over this app's HTTP API.", show_default=False),
+    ] = None,
+    population: Annotated[
+        str, typer.Option("--population", help="default, flattery-fond or steady.")
+    ] = "default",
+    annotators: Annotated[
+        int | None, typer.Option("--annotators", min=1, help="How many.", show_default=False)
+    ] = None,
+    world: Annotated[str, typer.Option("--world", help="Whose judge they lean on.")] = "helpdesk",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Answers each, at most.", show_default=False),
+    ] = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> Reply:
+    """Let simulated labelers answer a comparison project, with origin "tool".
+
+    With --server they log in with tokens of their own and send what a browser sends.
+    """
+    from preftune.cli.simulated_desks import HttpDesk, StoreDesk, labelers_of
+    from preftune.feedback.population import POPULATIONS
+    from preftune.feedback.simulating import Simulation, work_through
+    from preftune.feedback.store import projects
+    from preftune.worlds import gold_judge
+
+    if population not in POPULATIONS:
+        raise BadInput(
+            f"There is no population {population!r}.", remedy=f"Known: {', '.join(POPULATIONS)}."
+        )
+    who = POPULATIONS[population]
+    if annotators is not None:
+        who = replace(who, annotators=annotators, votes_per_pair=1)
+    with opened(store) as place:
+        wanted = projects.named(place, project)
+        if wanted.kind != "comparison":
+            raise BadInput(f"Simulated labelers compare; {project} is of kind {wanted.kind}.")
+        scale = str(wanted.question.get("scale", "7-point"))
+        simulation = Simulation(gold_judge(world), who, seed or 0, scale)
+        people = labelers_of(place, simulation, population, ACTOR)
+
+        def one(pair: Any) -> dict[str, int]:
+            person, account = pair
+            if server is None:
+                return work_through(simulation, person, StoreDesk(place, wanted, account), limit)
+            with HttpDesk(place, wanted, account, server, ACTOR) as desk:
+                return work_through(simulation, person, desk, limit)
+
+        with ThreadPoolExecutor(min(len(people), 8)) as threads:
+            counts = list(threads.map(one, people))
+    total = {s: sum(c.get(s, 0) for c in counts) for s in ("counted", "late", "surplus")}
+    if not sum(total.values()):
+        raise RunFailed("There was nothing to label.", remedy="See `preftune label status`.")
+    found = {"project": project, "annotators": len(people), **total}
+
+    def show(console: Console) -> None:
+        console.print(facts(found.items()))
+
+    return Reply(found, show)

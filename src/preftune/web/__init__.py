@@ -1,0 +1,6 @@
+"""The web application: people label in it, leads watch, adjudicate and export."""
+
+from preftune.web.app import create_app
+from preftune.web.settings import WebSettings
+
+__all__ = ["WebSettings", "create_app"]

@@ -1,0 +1,284 @@
+"""The HTTP API of labelling, in JSON: what the screen uses, and programs too."""
+
+from typing import Annotated, Any, NoReturn
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse
+
+from preftune.feedback.store import guidelines, items, judgments, leases, projects
+from preftune.feedback.store.faults import Forbidden
+from preftune.feedback.store.nouns import (
+    Assignment,
+    Nothing,
+    Presentation,
+    Project,
+    Revision,
+    Submission,
+)
+from preftune.web.payloads import (
+    assignment_view,
+    item_view,
+    judgment_view,
+    nothing_view,
+    order_of,
+    receipt_view,
+    text_view,
+)
+from preftune.web.shapes import (
+    Answered,
+    DraftRequest,
+    EarlierView,
+    ErrorView,
+    GuidelineView,
+    Held,
+    JudgmentView,
+    LeaseView,
+    MeView,
+    NextRequest,
+    NextView,
+    PreviewRequest,
+    ProjectView,
+    ReceiptView,
+    SavedView,
+    Shown,
+    SkipRequest,
+    SubmitRequest,
+    TextView,
+)
+from preftune.web.who import Labeler, Person, Somebody, TheStore
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorView, "description": "The body is not JSON."},
+    401: {"model": ErrorView, "description": "Nobody is logged in."},
+    403: {"model": ErrorView, "description": "This person may not do that."},
+    404: {"model": ErrorView, "description": "There is no such thing."},
+    409: {"model": ErrorView, "description": "The id was used before for something else."},
+    410: {"model": ErrorView, "description": "The lease is lost; `happened` says how."},
+    413: {"model": ErrorView, "description": "The body is too large."},
+    415: {"model": ErrorView, "description": "The body is not application/json."},
+    422: {"model": ErrorView, "description": "The body or the answer does not fit."},
+    429: {"model": ErrorView, "description": "Too many attempts."},
+}
+
+api = APIRouter(prefix="/api", tags=["labelling"], responses=REFUSALS)
+
+ProjectName = Annotated[str, Path(max_length=200)]
+AssignmentId = Annotated[int, Path(ge=1, le=2**53)]
+JudgmentId = Annotated[str, Path(max_length=80)]
+
+
+@api.get("/me", response_model=MeView)
+def me(person: Somebody) -> JSONResponse:
+    """Who you are, and what you may do."""
+    who = person.annotator
+    return JSONResponse(
+        {
+            "id": who.id,
+            "name": who.name,
+            "role": who.role,
+            "group": who.group,
+            "rights": sorted(person.rights),
+        }
+    )
+
+
+@api.get("/projects", response_model=list[ProjectView])
+def all_projects(store: TheStore, person: Somebody) -> JSONResponse:
+    """Every project."""
+    return JSONResponse([project_view(one) for one in projects.all(store)])
+
+
+@api.get("/projects/{project}", response_model=ProjectView)
+def one_project(project: ProjectName, store: TheStore, person: Somebody) -> JSONResponse:
+    """One project: its kind and its question."""
+    return JSONResponse(project_view(projects.named(store, project)))
+
+
+@api.get("/projects/{project}/guidelines", response_model=GuidelineView)
+def guideline(project: ProjectName, store: TheStore, person: Somebody) -> JSONResponse:
+    """The guidelines as HTML, and what changed since you last opened them."""
+    found = projects.named(store, project)
+    current = guidelines.current(store, found.id)
+    seen = guidelines.seen(store, found.id, person.id)
+    newer = guidelines.changes(store, found.id, seen) if seen else []
+    return JSONResponse(
+        {
+            "version": current.version,
+            "html": text_view(current.text, True)["html"] or "",
+            "changes": [
+                {"version": one.version, "changes": one.changes, "published_at": one.published_at}
+                for one in newer
+            ],
+        }
+    )
+
+
+@api.post("/projects/{project}/guidelines/{version}/seen", status_code=204)
+def guideline_seen(
+    project: ProjectName,
+    version: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    store: TheStore,
+    person: Labeler,
+) -> None:
+    """You have opened this version."""
+    found = projects.named(store, project)
+    known = guidelines.current(store, found.id).version
+    guidelines.mark_seen(store, found.id, person.id, min(version, known))
+
+
+@api.post("/projects/{project}/next", response_model=NextView)
+def take_next(
+    project: ProjectName, asked: NextRequest, store: TheStore, person: Labeler
+) -> JSONResponse:
+    """An item, leased to you. ``prefetch`` gives a second one beside the one you hold."""
+    found = projects.named(store, project)
+    given = leases.take(store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose)
+    if isinstance(given, Nothing):
+        return JSONResponse(nothing_view(given))
+    return JSONResponse(assignment_view(found, given, asked.render))
+
+
+@api.get("/assignments/{assignment}", response_model=NextView)
+def one_assignment(assignment: AssignmentId, store: TheStore, person: Labeler) -> JSONResponse:
+    """An assignment of yours again, live or not."""
+    given = leases.current(store, assignment, person.id)
+    return JSONResponse(assignment_view(projects.by_id(store, given.project_id), given, True))
+
+
+@api.post("/assignments/{assignment}/heartbeat", response_model=LeaseView)
+def heartbeat(
+    assignment: AssignmentId, held: Held, store: TheStore, person: Labeler
+) -> JSONResponse:
+    """You are still at it: the lease is renewed."""
+    given = _own(store, assignment, person)
+    leases.heartbeat(store, assignment, held.lease_token)
+    project = projects.by_id(store, given.project_id)
+    return JSONResponse({"lease_seconds": project.lease_seconds})
+
+
+@api.post("/assignments/{assignment}/release", status_code=204)
+def release(assignment: AssignmentId, held: Held, store: TheStore, person: Labeler) -> None:
+    """Give the item back; you may get it again."""
+    _own(store, assignment, person)
+    leases.release(store, assignment, held.lease_token)
+
+
+@api.post("/assignments/{assignment}/skip", status_code=204)
+def skip(assignment: AssignmentId, asked: SkipRequest, store: TheStore, person: Labeler) -> None:
+    """Give the item back for others, with a reason; you will not see it again."""
+    _own(store, assignment, person)
+    leases.skip(store, assignment, asked.lease_token, reason=asked.reason)
+
+
+@api.post("/assignments/{assignment}/draft", response_model=SavedView)
+def draft(
+    assignment: AssignmentId, asked: DraftRequest, store: TheStore, person: Labeler
+) -> JSONResponse:
+    """Keep what was entered so far."""
+    _own(store, assignment, person)
+    return JSONResponse(
+        {"saved_at": leases.save_draft(store, assignment, asked.lease_token, asked.draft)}
+    )
+
+
+@api.post("/judgments", response_model=ReceiptView)
+def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONResponse:
+    """Store an answer. When this answers 200, it is on the disk; sending it again is safe."""
+    _own(store, asked.assignment_id, person)
+    receipt = judgments.submit(
+        store,
+        Submission(
+            submission_id=str(asked.submission_id),
+            assignment_id=asked.assignment_id,
+            lease_token=asked.lease_token,
+            answer=asked.answer,
+            presentation=_presentation(asked.presentation),
+            active_ms=asked.active_ms,
+            wall_ms=asked.wall_ms,
+        ),
+    )
+    return JSONResponse(receipt_view(receipt, True))
+
+
+@api.post("/judgments/{judgment}/revise", response_model=ReceiptView)
+def revise(judgment: JudgmentId, asked: Answered, store: TheStore, person: Labeler) -> JSONResponse:
+    """Change an earlier answer of yours: a new revision, the old one stays."""
+    receipt = judgments.revise(
+        store,
+        Revision(
+            submission_id=str(asked.submission_id),
+            judgment_id=judgment,
+            annotator_id=person.id,
+            answer=asked.answer,
+            presentation=_presentation(asked.presentation),
+            active_ms=asked.active_ms,
+            wall_ms=asked.wall_ms,
+        ),
+    )
+    return JSONResponse(receipt_view(receipt, True))
+
+
+@api.get("/judgments/{judgment}", response_model=EarlierView)
+def one_judgment(judgment: JudgmentId, store: TheStore, person: Labeler) -> JSONResponse:
+    """A judgment of yours with its item, to look at or change."""
+    found = judgments.by_id(store, judgment)
+    if found.annotator_id != person.id:
+        _not_yours()
+    project = projects.by_id(store, found.project_id)
+    item = items.by_number(store, found.item_number)
+    return JSONResponse(
+        {
+            "judgment": judgment_view(found, found.created_at + project.undo_seconds),
+            "item": item_view(project, item, order_of(found), True),
+            "guideline_version": found.guideline_version,
+        }
+    )
+
+
+@api.get("/me/judgments", response_model=list[JudgmentView])
+def my_judgments(
+    project: Annotated[str, Query(max_length=200)],
+    store: TheStore,
+    person: Labeler,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> JSONResponse:
+    """Your last judgments in a project, newest first."""
+    found = projects.named(store, project)
+    mine = judgments.mine(store, found.id, person.id, limit=limit)
+    return JSONResponse([judgment_view(one, one.created_at + found.undo_seconds) for one in mine])
+
+
+@api.post("/preview", response_model=TextView)
+def preview(asked: PreviewRequest, person: Labeler) -> JSONResponse:
+    """Markdown as it will be shown."""
+    return JSONResponse(text_view(asked.text, True))
+
+
+def project_view(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "title": project.title or project.name,
+        "kind": project.kind,
+        "question": dict(project.question),
+        "overlap": project.overlap,
+        "state": project.state,
+    }
+
+
+def _own(store: TheStore, assignment: int, person: Person) -> Assignment:
+    """The assignment, if it is this person's. Raises Unknown, Forbidden."""
+    return leases.current(store, assignment, person.id)
+
+
+def _presentation(shown: Shown) -> Presentation:
+    return Presentation(
+        order=None if shown.order is None else tuple(shown.order),
+        guideline_version=shown.guideline_version,
+        ui_version=shown.ui_version,
+        rendered=shown.rendered,
+        extra=shown.extra,
+    )
+
+
+def _not_yours() -> NoReturn:
+    raise Forbidden("This judgment is not yours.")

@@ -1,0 +1,484 @@
+"""The labelling screen in a real browser: by keyboard, over a bad network, on a telephone."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+
+from preftune.feedback.store import (
+    adjudication,
+    guidelines,
+    items,
+    judgments,
+    leases,
+    people,
+    progress,
+    projects,
+    sessions,
+)
+from preftune.feedback.store.nouns import Assignment, Judgment, NewItem, Submission
+from preftune.web.who import COOKIE
+from tests.browser.test_report import CHROMIUM
+from tests.web.attacks import ATTACKS
+from tests.web.site import Site, judge, make_project, make_site, served
+
+expect.set_options(timeout=120_000)  # a slow machine is no failure
+KINDS: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "ranking": (["2", "1", "2"], {"ranks": None}),
+    "ratings": (list("712333"), {"ratings": None}),
+    "thumbs": (["2"], {"thumb": "down"}),
+    "steps": (["3"], {"marks": ["wrong"]}),
+    "rule": (["1", "2"], {"rules": {"kind": "kept", "true": "broken"}}),
+    "flags": (["0"], {"found": []}),
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Desk:
+    """One person at one browser: pages, and what the browser did that it should not."""
+
+    def __init__(self, site: Site, url: str, browser: Browser, name: str, **settings: Any) -> None:
+        self.site, self.url, self.name = site, url, name
+        self.context: BrowserContext = browser.new_context(**settings)
+        self.context.set_default_timeout(120_000)
+        self.log_in()
+        self.elsewhere: list[str] = []
+        self.errors: list[str] = []
+        self.context.on("request", self._asked)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:,")):
+            self.elsewhere.append(request.url)
+
+    def log_in(self) -> None:
+        cookie = {"name": COOKIE, "value": self.site.secrets[self.name], "url": self.url}
+        self.context.add_cookies([cookie])  # type: ignore[list-item]
+
+    def open(self, path: str) -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{self.url}{path}")
+        return page
+
+    def label(self, project: str = "comparison") -> Page:
+        page = self.open(f"/p/{project}/label")
+        expect(page.locator("#work")).to_be_visible()
+        return page
+
+    @property
+    def judged(self) -> list[Judgment]:
+        who = people.named(self.site.store, self.name).id
+        found = [
+            judgments.mine(self.site.store, project.id, who, limit=50)
+            for project in projects.all(self.site.store)
+        ]
+        return [one for several in found for one in several]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = make_site(tmp_path)
+    made.person("Ada", "annotator")
+    made.person("Bo", "lead")
+    make_project(made)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def desk(site: Site, browser: Browser) -> Iterator[Desk]:
+    with served(site.app) as url:
+        made = Desk(site, url, browser, "Ada", viewport={"width": 1280, "height": 800})
+        yield made
+        made.context.close()
+        assert made.errors == [] and made.elsewhere == []
+    assert site.app.state.csp_reports == 0
+
+
+def until(true: Callable[[], Any]) -> None:
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
+
+
+def saved(page: Page) -> None:
+    expect(page.locator("#saved")).to_have_attribute("data-state", "saved")
+
+
+def shown(page: Page) -> str:
+    """What tells the item on the screen from the others."""
+    return page.locator("#responses").inner_text() or ""
+
+
+def submit(page: Page, *keys: str) -> None:
+    """Answers the item on the screen and waits for the next."""
+    before = shown(page)
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    until(lambda: not page.locator("#work").is_visible() or shown(page) != before)
+
+
+def test_a_whole_session_by_keyboard(desk: Desk) -> None:
+    page = desk.label()
+    first = shown(page)
+    submit(page, "2", "q", "]")
+    page.keyboard.press("n")
+    page.keyboard.type("b and d are letters here, 4 a digit")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#fault")).to_contain_text("Choose first")
+    page.keyboard.press("Escape")
+    submit(page, "4", "b")
+    saved(page)
+    before = shown(page)
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("changing an earlier answer")
+    page.keyboard.press("7")
+    page.keyboard.press("Enter")
+    until(lambda: shown(page) == before)
+    page.keyboard.press("s")
+    expect(page.locator("#skip-dialog")).to_be_visible()
+    page.keyboard.press("2")
+    until(lambda: shown(page) != before)
+    before = shown(page)
+    page.keyboard.press("c")
+    expect(page.locator("#cannot-dialog")).to_be_visible()
+    page.keyboard.press("1")
+    until(lambda: shown(page) != before)
+    for key, place in (("g", "#guidelines"), ("h", "#history"), ("?", "#help-dialog")):
+        page.keyboard.press(key)
+        expect(page.locator(place)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(place)).to_be_hidden()
+    page.keyboard.press("d")
+    expect(page.locator("#responses mark").first).to_be_visible()
+    page.keyboard.press("d")
+    page.keyboard.press("m")
+    expect(page.locator("#responses .raw").first).to_be_visible()
+    page.keyboard.press("m")
+    submit(page, "1")
+    submit(page, "1")
+    expect(page.locator("#empty-title")).to_have_text("All done")
+    until(lambda: len(desk.judged) == 5)
+    last, _, cannot, changed, start = desk.judged
+    order = start.presentation["order"]
+    assert (start.answer["choice"], start.answer["strength"]) == ("ab"[order[0]], 2)
+    assert (start.answer["reasons"], start.answer["confidence"]) == (["truer"], "medium")
+    assert first.count(f"text {order[0]}") == 1
+    assert first.index(f"text {order[0]}") < first.index(f"text {order[1]}")
+    assert changed.revision == 2 and changed.answer["both_bad"]
+    assert changed.answer["note"].startswith("b and d")
+    assert changed.answer["choice"] == "ab"[changed.presentation["order"][1]]
+    assert cannot.answer["cannot_judge"] == "outside my knowledge"
+    assert last.active_ms is not None and last.presentation["ui_version"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_by_keyboard(desk: Desk, kind: str) -> None:
+    make_project(desk.site, kind, count=1)
+    keys, expected = KINDS[kind]
+    page = desk.label(kind)
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#empty-title")).to_have_text("All done")
+    until(lambda: desk.judged)
+    (stored,) = desk.judged
+    order = stored.presentation["order"]
+    if kind == "ranking":
+        assert [stored.answer["ranks"][index] for index in order] == [2, 1, 2]
+    elif kind == "ratings":
+        axes = ("helpful", "honest", "harmless")
+        given = [stored.answer["ratings"][index] for index in order]
+        assert [[one[axis] for axis in axes] for one in given] == [[7, 1, 2], [3, 3, 3]]
+    else:
+        assert {key: stored.answer[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("kind", ["demonstration", "rewrite"])
+def test_writing_by_keyboard(desk: Desk, kind: str) -> None:
+    make_project(desk.site, kind, count=1)
+    page = desk.label(kind)
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" Knead it, **slowly**.")
+    if kind == "rewrite":
+        expect(page.locator("#changes ins")).to_have_text(" Knead it, **slowly**.")
+    page.click("#preview-toggle")
+    expect(page.locator("#preview strong")).to_have_text("slowly")
+    page.focus("#text")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#empty-title")).to_have_text("All done")
+    until(lambda: desk.judged)
+    start = "Item 0, text 0." if kind == "rewrite" else ""
+    assert desk.judged[0].answer["text"] == f"{start} Knead it, **slowly**."
+
+
+def test_the_answer_to_the_first_submit_is_lost(desk: Desk) -> None:
+    page, dropped = desk.label(), []
+
+    def drop(route: Route) -> None:
+        route.fetch()  # the server has it
+        if dropped:
+            route.continue_()
+        else:
+            dropped.append(route.request.post_data)
+            route.abort()
+
+    page.route("**/api/judgments", drop)
+    submit(page, "1")
+    saved(page)
+    until(lambda: page.locator("#saved").get_attribute("data-state") == "saved")
+    assert len(dropped) == 1 and len(desk.judged) == 1
+    assert desk.judged[0].submission_id in str(dropped[0])
+
+
+def test_a_double_click_submits_once(desk: Desk) -> None:
+    page = desk.label()
+    before = shown(page)
+    page.keyboard.press("1")
+    page.dblclick("#submit")
+    until(lambda: shown(page) != before)
+    saved(page)
+    page.keyboard.press("2")
+    page.wait_for_timeout(500)
+    page.click("#submit")
+    until(lambda: len(desk.judged) == 2)
+    assert len({one.item_number for one in desk.judged}) == 2
+
+
+def test_two_tabs_answer_an_item_once(desk: Desk) -> None:
+    one, two = desk.label(), desk.label()
+    assert shown(one) == shown(two)
+    submit(one, "1")
+    saved(one)
+    two.bring_to_front()
+    two.keyboard.press("7")
+    two.keyboard.press("Enter")
+    expect(two.locator("#problem-dialog")).to_be_visible()
+    counted = [judgment for judgment in desk.judged if judgment.status == "counted"]
+    assert len({one.item_number for one in counted}) == len(counted) == 1
+
+
+def test_the_back_button_sends_nothing_again(desk: Desk) -> None:
+    page = desk.open("/")
+    page.click("text=Start labelling")
+    expect(page.locator("#work")).to_be_visible()
+    submit(page, "1")
+    saved(page)
+    now = shown(page)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Projects")
+    page.go_forward()
+    expect(page.locator("#work")).to_be_visible()
+    until(lambda: shown(page) == now)
+    assert len(desk.judged) == 1
+
+
+def test_offline_answers_wait_and_are_sent(desk: Desk) -> None:
+    page = desk.label()
+    until(lambda: leases_held(desk.site) == 2)  # the next item is here already
+    page.wait_for_timeout(300)
+    desk.context.set_offline(True)
+    submit(page, "1")
+    submit(page, "2")
+    expect(page.locator("#saved-text")).to_have_text("Offline, 2 waiting to send")
+    expect(page.locator("#empty-text")).to_contain_text("2 answers are kept here")
+    assert desk.judged == []
+    desk.context.set_offline(False)
+    until(lambda: len(desk.judged) == 2)
+    expect(page.locator("#work")).to_be_visible()
+    saved(page)
+    assert len({one.item_number for one in desk.judged}) == 2
+
+
+def leases_held(site: Site) -> int:
+    return progress.summary(site.store, 1).places_leased
+
+
+def test_a_lease_lost_while_typing_keeps_the_text(desk: Desk) -> None:
+    project = make_project(desk.site, "demonstration", count=1, lease_seconds=1.0)
+    page = desk.label("demonstration")
+    page.keyboard.type("A first sentence. ")
+    later = time.time() + 3600
+    bo = people.named(desk.site.store, "Bo").id
+    given = leases.take(desk.site.store, project_id=project.id, annotator_id=bo, now=later)
+    assert isinstance(given, Assignment)
+    done = Submission(
+        "5f0c7a52-3f2b-4b1c-9f7e-0123456789ab", given.id, given.lease_token, {"text": "Bo's"}
+    )
+    judgments.submit(desk.site.store, done, now=later + 1)
+    page.keyboard.type("And a second.")
+    expect(page.locator("#banner")).to_contain_text("Your text is safe")
+    expect(page.locator("#text")).to_have_value("A first sentence. And a second.")
+    page.click("#banner >> text=Send it")
+    until(lambda: desk.judged)
+    assert desk.judged[0].status == "surplus"
+    assert desk.judged[0].answer["text"] == "A first sentence. And a second."
+
+
+def test_a_session_that_ends_while_typing_keeps_the_text(desk: Desk) -> None:
+    make_project(desk.site, "demonstration", count=1)
+    page = desk.label("demonstration")
+    page.keyboard.type("Half a thought")
+    sessions.end(desk.site.store, desk.site.secrets["Ada"])
+    page.keyboard.type(", and the rest.")
+    expect(page.locator("#login-dialog")).to_be_visible()
+    who = people.named(desk.site.store, "Ada").id
+    desk.site.secrets["Ada"] = sessions.start(desk.site.store, who)
+    desk.log_in()  # in another tab
+    page.click("#login-dialog >> text=Continue")
+    expect(page.locator("#text")).to_have_value("Half a thought, and the rest.")
+    page.focus("#text")
+    page.keyboard.press("Control+Enter")
+    until(lambda: desk.judged)
+    assert desk.judged[0].answer["text"] == "Half a thought, and the rest."
+
+
+def test_a_tab_closed_over_a_draft_shows_it_again(desk: Desk) -> None:
+    make_project(desk.site, "demonstration", count=1)
+    page = desk.label("demonstration")
+    page.keyboard.type("Not finished")
+    page.close()
+    again = desk.label("demonstration")
+    expect(again.locator("#text")).to_have_value("Not finished")
+
+
+def test_on_a_telephone_everything_fits(site: Site, browser: Browser) -> None:
+    for kind in ("ranking", "ratings", "steps", "rule", "flags", "rewrite"):
+        make_project(site, kind, count=1)
+    small = {"viewport": {"width": 360, "height": 700}, "has_touch": True, "is_mobile": True}
+    with served(site.app) as url:
+        desk = Desk(site, url, browser, "Bo", **small)
+        paths = [f"/p/{one.name}/label" for one in projects.all(site.store)]
+        for path in [*paths, "/", "/p/comparison", "/people", "/account", "/new", "/login"]:
+            page = desk.open(path)
+            if path.endswith("label"):
+                expect(page.locator("#work")).to_be_visible()
+                low = page.locator("#submit").bounding_box()
+                assert low and low["y"] + low["height"] <= 700 and low["height"] >= 38
+            assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+            page.close()
+        desk.context.close()
+        assert desk.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any) -> None:
+    for kind in ("ranking", "ratings", "steps", "rule", "flags", "rewrite", "thumbs"):
+        make_project(site, kind, count=1)
+    people.change(site.store, people.named(site.store, "Bo").id, actor="test", role="admin")
+    found = {}
+    with served(site.app) as url:
+        desk = Desk(site, url, browser, "Bo", color_scheme=scheme, reduced_motion="reduce")
+        paths = [f"/p/{one.name}/label" for one in projects.all(site.store)]
+        others = ["", "/agreement", "/labelers", "/disputed", "/guidelines", "/items", "/mine"]
+        paths += [f"/p/comparison{path}" for path in others]
+        for path in [*paths, "/", "/people", "/account", "/new", "/login"]:
+            page = desk.open(path)
+            if path.endswith("label"):
+                expect(page.locator("#work")).to_be_visible()
+            result = Axe().run(page).response["violations"]
+            if result:
+                found[path] = [
+                    (one["id"], [node["html"][:120] for node in one["nodes"]]) for one in result
+                ]
+            page.close()
+        desk.context.close()
+    assert found == {}
+
+
+def test_no_attack_in_any_text_does_anything(site: Site, browser: Browser) -> None:
+    """Every attack as a turn, a response, a step, a text to mend, a guideline and a note."""
+    store = site.store
+    turns = [{"role": "user", "content": text} for text in ATTACKS if len(text) < 30_000]
+    for kind, count in (("comparison", 2), ("steps", 1), ("rewrite", 1), ("rule", 1)):
+        whole = "\n\n".join(turn["content"] for turn in turns).replace("\x00", "")
+        name = f"attacked-{kind}"
+        project = make_project(site, kind, count=0, name=name, title=turns[0]["content"][:200])
+        huge = "<b onmouseover=x>[x](javascript:1)" * 30_000
+        new = [
+            NewItem(
+                "x",
+                [{**t, "content": t["content"].replace("\x00", "")} for t in turns],
+                [whole] * count,
+            ),
+            NewItem("y", whole, [huge[:1_000_000]] * count),
+        ]
+        items.add(store, project.id, new, actor="test")
+        guidelines.publish(store, project.id, whole, actor="test", changes=turns[1]["content"])
+    with served(site.app) as url:
+        desk = Desk(site, url, browser, "Bo")
+        dialogs: list[str] = []
+        for kind in ("comparison", "steps", "rewrite", "rule"):
+            page = desk.label(f"attacked-{kind}")
+            page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+            page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
+            page.keyboard.press("Escape")
+            for key in ("g", "Escape", "m", "m"):
+                page.keyboard.press(key)
+            if kind == "comparison":
+                page.keyboard.press("d")
+            assert page.evaluate("document.documentElement.dataset.hacked") is None
+            assert (
+                page.locator(
+                    "#work script, #work img, #work svg, #work iframe, #work style"
+                ).count()
+                == 0
+            )
+            page.close()
+        for path in (
+            "/",
+            "/p/attacked-rule",
+            "/p/attacked-rule/guidelines",
+            "/p/attacked-rule/items",
+        ):
+            page = desk.open(path)
+            assert page.evaluate("document.documentElement.dataset.hacked") is None
+            page.close()
+        desk.context.close()
+        assert (desk.elsewhere, desk.errors, dialogs) == ([], [], [])
+    assert site.app.state.csp_reports == 0
+
+
+def test_a_dispute_is_decided_blind_first(site: Site, browser: Browser) -> None:
+    make_project(site, count=1, name="disputed", overlap=2)
+    site.person("Cy", "annotator")
+    for name, choice in (("Ada", "a"), ("Cy", "b")):
+        judge(
+            site.client(name), "disputed", {"choice": choice, "strength": 3, "note": f"{name} says"}
+        )
+    with served(site.app) as url:
+        desk = Desk(site, url, browser, "Bo")
+        page = desk.open("/p/disputed/disputed")
+        page.click("text=Decide")
+        expect(page.locator("#work")).to_be_visible()
+        assert "Ada says" not in page.content()
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#vote-list")).to_contain_text("Ada says")
+        expect(page.locator("#vote-list")).to_contain_text("Cy says")
+        page.click("text=a matter of taste")
+        page.fill("[name='ruling-note']", "Both are right.")
+        page.click("#submit")
+        expect(page.locator("main")).to_contain_text(["a", "matter", "of", "taste"][-1])
+        expect(page.locator("main")).to_contain_text("Both are right.")
+        desk.context.close()
+        assert desk.errors == []
+    project = projects.named(site.store, "disputed")
+    final = [one for one in adjudication.decisions(site.store, project.id) if one.stage == "final"]
+    assert (final[0].answer["choice"], final[0].error_kind) == ("a", "subjective")
+    kept = judgments.of_item(site.store, final[0].item_number)
+    assert [one.answer["choice"] for one in kept] == ["a", "b"]
