@@ -9,6 +9,7 @@ from preftune.reports.tables import (
     files_table,
     manifest_facts,
     openers,
+    principles_table,
     settings_text,
     slice_tables,
     style_table,
@@ -33,6 +34,20 @@ def test_style_goes_down_and_policies_across(tmp_path: Path) -> None:
         "PPO",
         [("Your order was", f"31{S}%"), ("It was sent", f"22{S}%"), ("I am sorry", f"7{S}%")],
     )
+
+
+def test_principles_stand_beside_what_they_did(tmp_path: Path) -> None:
+    stage = read_run(whole_run(tmp_path)).stages[0]
+    assert principles_table(stage) is None
+    summary = {
+        "constitution": {"name": "mine", "version": 2, "sha256": "ab" * 32},
+        "principles": {"harm": {"used": 9, "decided": 4}, "truth": {"used": 3, "decided": 0}},
+    }
+    table = principles_table(replace(stage, summary=summary))
+    assert table is not None
+    assert table.caption == f"{stage.name}: constitution mine, version 2 ({'ab' * 8})"
+    assert table.head == ("principle", "used", "decided")
+    assert table.body == (("harm", "9", "4"), ("truth", "3", "0"))
 
 
 def test_slices_are_sorted_from_the_weakest(tmp_path: Path) -> None:

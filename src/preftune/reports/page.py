@@ -32,6 +32,7 @@ from preftune.reports.tables import (
     files_table,
     manifest_facts,
     openers,
+    principles_table,
     settings_text,
     slice_tables,
     style_table,
@@ -113,6 +114,7 @@ class Page:
     parting: list[list[Picture]]
     evaluations: list[EvaluationPart]
     folds: list[tuple[str, list[Picture]]]
+    principles: list[Table]
     watching: list[Table]
     curves: list[CurveGroup]
     samples: list[SamplePart]
@@ -192,6 +194,7 @@ def _page(run: Run) -> Page:
             for each in seen
         ],
         folds=[(name, drawn) for name, drawn in folds if drawn],
+        principles=[table for s in run.stages if (table := principles_table(s)) is not None],
         watching=watching_tables(run),
         curves=_in_reading_order(groups),
         samples=_samples(run, seen),

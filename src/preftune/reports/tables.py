@@ -103,6 +103,24 @@ def slice_tables(seen: Measured) -> list[tuple[str, list[SliceRow]]]:
     return found
 
 
+def principles_table(stage: StageView) -> Table | None:
+    """How often each principle of a constitution was used, and what came of it."""
+    used = mapping(stage.summary.get("principles"))
+    if not used:
+        return None
+    known = mapping(stage.summary.get("constitution"))
+    name, version = known.get("name", "?"), known.get("version", "?")
+    told = [key for key in ("decided", "changed") if any(key in mapping(r) for r in used.values())]
+    columns = ["used", *told]
+    body = tuple(
+        (str(principle), *(str(mapping(row).get(column, "–")) for column in columns))
+        for principle, row in used.items()
+    )
+    digest = str(known.get("sha256", ""))[:16]
+    caption = f"{stage.name}: constitution {name}, version {version} ({digest})"
+    return Table(caption, ("principle", *columns), body)
+
+
 def facts(stage: StageView) -> list[tuple[str, str]]:
     """A stage's own summary as (name, text), nested names joined; long lists are counted."""
     told = {k: v for k, v in stage.summary.items() if k not in ("guards", "halt", "checks")}
