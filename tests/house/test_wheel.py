@@ -81,7 +81,15 @@ def test_pinned_versions_cover_what_the_tests_install() -> None:
 
 
 # Imported under another name than the package's, or as a part of a declared package.
-IMPORTED_AS = {"scikit-learn": "sklearn", "mlflow-skinny": "mlflow", "pyyaml": "yaml"}
+IMPORTED_AS = {
+    "argon2-cffi": "argon2",
+    "markdown-it-py": "markdown_it",
+    "mlflow-skinny": "mlflow",
+    "python-multipart": "python_multipart",
+    "pyyaml": "yaml",
+    "rouge-score": "rouge_score",
+    "scikit-learn": "sklearn",
+}
 PARTS = {"pydantic_core", "markupsafe", "starlette"}  # of pydantic, jinja2 and fastapi
 
 
@@ -97,7 +105,8 @@ def imported(module: Module) -> Iterator[str]:
 
 def test_what_the_code_imports_is_declared_and_no_more() -> None:
     found = {name for module in modules() for name in imported(module)}
-    extras = ("train", "rules", "datasets", "tensorboard", "wandb", "mlflow", "trackio")
+    sinks = ("tensorboard", "wandb", "mlflow", "trackio")
+    extras = ("train", "rules", "metrics", "datasets", "bench", *sinks)
     known = {IMPORTED_AS.get(name, name) for name in declared(extras)}
     third_party = found - set(sys.stdlib_module_names) - {"preftune"} - PARTS
     assert third_party - known == set(), "imported and not declared"
