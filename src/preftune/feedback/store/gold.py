@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from preftune.feedback.store import items, latest, lessons, projects
 from preftune.feedback.store.engine import Store
@@ -63,5 +63,6 @@ def _known(store: Store, project_id: int) -> Iterator[tuple[str, Judgment]]:
 
 def posterior(right: int, asked: int) -> Estimate:
     """Beta(1 + right, 1 + wrong): mean and equal-tailed 95 % interval, from a flat prior."""
-    law = beta(1 + right, 1 + asked - right)
-    return Estimate(float(law.mean()), float(law.ppf(0.025)), float(law.ppf(0.975)), asked)
+    a, b = 1 + right, 1 + asked - right
+    low, high = (float(betaincinv(a, b, share)) for share in (0.025, 0.975))
+    return Estimate(a / (a + b), low, high, asked)
