@@ -45,7 +45,7 @@ def frozen_feedback(place: str, source: str, run: Path) -> Path:
         )
     store = open_store(url)
     try:
-        freeze(store, found["project"], path, how=how)  # type: ignore[arg-type]
+        freeze(store, found["project"], path, how=how)
     finally:
         store.close()
     return path

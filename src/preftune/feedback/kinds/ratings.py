@@ -132,7 +132,7 @@ def _rated(question: RatingsQuestion, asked: Asked, said: Sequence[Said]) -> lis
             numbers = [value for value in given if value is not None]
             means[axis.name] = sum(numbers) / len(numbers) if numbers else None
         whole = [tuple(sorted(one.answer.ratings[place].items())) for one in said]
-        row = {"prompt": asked.prompt, "completion": text, "ratings": means}
+        row: dict[str, Any] = {"prompt": asked.prompt, "completion": text, "ratings": means}
         if asked.models[place] is not None:
             row["model"] = asked.models[place]
         rows.append({**row, **origin_columns(asked, said, source_of(said, whole))})

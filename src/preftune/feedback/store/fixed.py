@@ -43,7 +43,7 @@ def owner(store: Store, assignment_id: int) -> Owner:
     """Whose assignment of what. Raises Unknown."""
     kept = store.fixed.get(("assignment", assignment_id))
     if kept is not None:
-        return kept  # type: ignore[no-any-return]
+        return kept
     columns = (ASSIGNMENT.c.project_id, ASSIGNMENT.c.item_id, ASSIGNMENT.c.annotator_id)
     with store.reading() as connection:
         row = connection.execute(select(*columns).where(ASSIGNMENT.c.id == assignment_id)).first()
@@ -61,4 +61,4 @@ def asking(store: Store, project_id: int) -> Asking:
         one = kind(project.kind)
         kept = Asking(project, one, one.question.model_validate(dict(project.question)))
         store.fixed["project", project_id] = kept
-    return kept  # type: ignore[no-any-return]
+    return kept

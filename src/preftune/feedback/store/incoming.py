@@ -47,12 +47,12 @@ def item_of(row: Mapping[str, Any], *, separator: str = "\n", line: int | None =
 def _prompt_and_texts(
     row: Mapping[str, Any], separator: str, line: int | None
 ) -> tuple[Any, list[str]]:
-    if row.get("prompt") is None and _is_turns(row.get("messages")):
+    prompt: Any = row.get("prompt")
+    if prompt is None and _is_turns(row.get("messages")):
         turns = list(row["messages"])
         if turns[-1]["role"] == "assistant":
             return _plain(turns[:-1]), [turns[-1]["content"]]
         return _plain(turns), []
-    prompt = row.get("prompt")
     if not isinstance(prompt, str) and not _is_turns(prompt):
         raise BadInput(
             "A row has no prompt.",

@@ -187,7 +187,7 @@ def by_number(store: Store, number: int) -> Item:
     """One item. Raises Unknown."""
     kept = store.items.get(number)
     if kept is not None:
-        return kept  # type: ignore[no-any-return]
+        return kept
     with store.reading() as connection:
         found = _items(connection, connection.execute(select(ITEM).where(ITEM.c.id == number)))
     if not found:

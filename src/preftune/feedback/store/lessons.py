@@ -72,6 +72,7 @@ def learn(
 
 def _answers(connection: Connection, assignment: Any) -> list[tuple[int, str, str]]:
     """Item, answer and known answer of the lessons so far."""
+    """Item, answer and known answer of everything in this attempt."""
     chosen = (
         select(JUDGMENT.c.item_id, JUDGMENT.c.answer, ITEM.c.gold)
         .join(ASSIGNMENT, ASSIGNMENT.c.id == JUDGMENT.c.assignment_id)

@@ -9,6 +9,7 @@ leases may have come back.
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -37,9 +38,9 @@ class Place(NamedTuple):
 
 
 MINE = ASSIGNMENT.alias("mine")
-NOW = bindparam("now")
-ME = bindparam("annotator_id")
-HERE = bindparam("project_id")
+NOW: BindParameter[Any] = bindparam("now")
+ME: BindParameter[Any] = bindparam("annotator_id")
+HERE: BindParameter[Any] = bindparam("project_id")
 
 NOT_MINE_YET: ColumnElement[bool] = or_(
     MINE.c.id.is_(None),
@@ -118,7 +119,7 @@ def next_lesson(connection: Connection, known: dict[str, Any]) -> Place | None:
     return _known_item(connection, _LESSON, known)
 
 
-def _known_item(connection: Connection, chosen: Select[Any], known: dict[str, Any]) -> Place | None:
+def _known_item(connection: Connection, chosen: Prepared, known: dict[str, Any]) -> Place | None:
     found = chosen.first(connection, known)
     if found is None:
         return None

@@ -199,7 +199,7 @@ def invite(
 
     def work(connection: Connection) -> None:
         at = now if now is not None else store.now(connection)
-        row = {"token_hash": hashed(secret), "role": role, "group_name": group}
+        row: dict[str, Any] = {"token_hash": hashed(secret), "role": role, "group_name": group}
         row |= {"annotator_id": annotator_id, "created_by": actor, "created_at": at}
         connection.execute(insert(INVITE).values(**row, expires_at=at + INVITE_SECONDS))
         events.append(
