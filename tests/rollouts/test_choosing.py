@@ -15,9 +15,16 @@ def chooser(family: str = "llama", context: int = 64) -> NativeChoose:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_probabilities_are_likelihoods_of_the_options(family: str) -> None:
+@pytest.mark.parametrize("options", [("Monday", "Friday", "it arrives"), ("Where", "for", "is")])
+def test_probabilities_are_likelihoods_of_the_options(
+    family: str, options: tuple[str, ...]
+) -> None:
+    """Of options of several tokens, and of one each."""
     choose = chooser(family)
-    options = ("Monday", "Friday", "it arrives")
+    sizes = {
+        len(tokenizer()(f" {option}", add_special_tokens=False)["input_ids"]) for option in options
+    }
+    assert (sizes == {1}) == ("for" in options)
     logprobs = []
     for option in options:
         prompt = tokenizer()("Where is my lamp?")["input_ids"]

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.judging import Answer, Question, normalised
-from preftune.models import Renderer, Row, collate, micro_batches, response_logprobs
+from preftune.models import Renderer, Row, collate, micro_batches, response_logits
 from preftune.records import BadInput, Message, Prompt, Text
 
 
@@ -16,6 +16,14 @@ def as_turns(text: Text, renderer: Renderer) -> Text:
     if isinstance(text, str) and renderer.tokenizer.chat_template is not None:
         return (Message("user", text),)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One row to read: the option in it, or where ``tokens`` are given these as the next token."""
+
+    row: Row
+    tokens: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -40,24 +48,39 @@ class NativeChoose:
 
     @torch.no_grad()
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """An answer for each question, in order."""
-        rows = [self._row(q, option) for q in questions for option in q.options]
-        found = torch.zeros(len(rows), dtype=torch.float64)
-        pad_id = int(self.renderer.tokenizer.pad_token_id)
-        for indices in micro_batches([len(row) for row in rows], self.micro_batch_tokens):
-            batch = collate([rows[i] for i in indices], pad_id, self.policy.device)
-            logprobs = response_logprobs(self.policy, batch, 1.0).double()
-            found[indices] = (logprobs * batch.action_mask_BT).sum(-1).cpu()
-        return self._answers(questions, found)
-
-    def _answers(self, questions: Sequence[Question], found: torch.Tensor) -> list[Answer]:
+        """An answer for each question, in order; options of one token each are read together."""
+        readings = [self._readings(question) for question in questions]
+        told = iter(self._read([reading for each in readings for reading in each]))
         answers: list[Answer] = []
-        sizes = [len(question.options) for question in questions]
-        for question, logprobs in zip(questions, found.split(sizes), strict=True):
-            shares = logprobs.softmax(-1).tolist()
-            given = dict(zip(question.options, shares, strict=True))
+        for question, each in zip(questions, readings, strict=True):
+            logprobs = torch.cat([next(told) for _ in each])
+            given = dict(zip(question.options, logprobs.softmax(-1).tolist(), strict=True))
             answers.append(normalised(given, question.options))
         return answers
+
+    def _readings(self, question: Question) -> list[_Reading]:
+        rows = [self._row(question, option) for option in question.options]
+        if all(len(row.response_ids) == 1 for row in rows):
+            return [_Reading(rows[0], tuple(row.response_ids[0] for row in rows))]
+        return [_Reading(row, ()) for row in rows]
+
+    def _read(self, readings: Sequence[_Reading]) -> list[torch.Tensor]:
+        """Of each reading the log-probabilities of its options: one number, or one a token."""
+        found: list[torch.Tensor] = [torch.empty(0)] * len(readings)
+        pad_id = int(self.renderer.tokenizer.pad_token_id)
+        lengths = [len(reading.row) for reading in readings]
+        for indices in micro_batches(lengths, self.micro_batch_tokens):
+            rows = [readings[i].row for i in indices]
+            batch = collate(rows, pad_id, self.policy.device)
+            logprobs_BTV = response_logits(self.policy, batch).float().log_softmax(-1)
+            for index, row, logprobs_TV in zip(indices, rows, logprobs_BTV, strict=True):
+                if readings[index].tokens:
+                    picked = logprobs_TV[0, list(readings[index].tokens)]
+                else:
+                    places = torch.arange(len(row.response_ids))
+                    picked = logprobs_TV[places, list(row.response_ids)].sum().unsqueeze(0)
+                found[index] = picked.double().cpu()
+        return found
 
     def _row(self, question: Question, option: str) -> Row:
         """A conversation's answer begins with the option; running text goes on with a blank."""
