@@ -127,4 +127,4 @@ def _loss(scores: Floats, rows: _Rows) -> tuple[float, Floats]:
     slope = weights * (1 / (1 + np.exp(-gaps)) - p)
     size = len(scores)
     each = np.bincount(rows.chosen, slope, size) - np.bincount(rows.rejected, slope, size)
-    return float(loss.sum()), each
+    return float(loss.sum()), each.astype(np.float64)

@@ -77,13 +77,15 @@ def reward_model_score(
     ensemble = read_ensemble(source)
     if ensemble is None:
         return _one_reward_model(source, device)
-    share = ensemble.linear
+    linear = None
+    if ensemble.linear is not None:
+        linear = LinearPart(load_linear(Path(source) / ensemble.linear.folder), ensemble.linear)
     return EnsembleScore(
         members=tuple(_one_reward_model(Path(source) / m, device) for m in ensemble.members),
         offsets=ensemble.offsets,
         aggregation=ensemble.aggregation,
         temperature=ensemble.temperature,
-        linear=share and LinearPart(load_linear(Path(source) / share.folder), share),
+        linear=linear,
     )
 
 
