@@ -32,7 +32,7 @@ const lettersOf = (order) => Object.fromEntries(order.map((index, place) => [ind
 const outbox = new Outbox(`${root}:${person}`, (entry) => api("POST", entry.path, entry.body), {
   received(entry, receipt) {
     kept.remove(`draft:${entry.body.assignment_id}`);
-    if (receipt.status === "surplus") say("That item was finished by others meanwhile: your answer is kept and does not count.");
+    if (receipt.status === "surplus") showBanner("The item before had all its answers by then: yours is kept, and does not count.");
     if (!$("#history").hidden) showHistory();
   },
   refused(entry, error) { showProblem("An answer could not be stored", error, entry.body.answer); },
@@ -120,7 +120,6 @@ function show(given, answer = null) {
   if (state.differ) markDifferences(given.item, true);
   fault("");
   clock.restart();
-  given.shownAt = performance.now();
   if (!given.judgment && !given.disputed) showBanner("");
   scrollTo(0, 0);
   if (form.focus && matchMedia("(pointer: fine)").matches) form.focus();
@@ -197,6 +196,7 @@ function advance(settled) {
     const next = state.next;
     state.next = null;
     show(next);
+    next.shownAt = performance.now();
     performance.measure("preftune-next", {start: pressed, end: performance.now()});
     settled.then(prefetch);
     return;
