@@ -40,7 +40,8 @@ PAINTED = """
 
 def http_rounds(asked: Mapping[str, Any]) -> list[float]:
     """Lease-and-submit cycles a second over HTTP: the real server, clients as processes."""
-    return [_http_round(asked["workers"], asked["seconds"], asked["data"]) for _ in range(asked["rounds"])]
+    more = (asked["workers"], asked["seconds"], asked["data"])
+    return [_http_round(*more) for _ in range(asked["rounds"])]
 
 
 def key_rounds(asked: Mapping[str, Any]) -> list[list[float]]:

@@ -22,7 +22,6 @@ def create_app(store: Store, *, settings: WebSettings | None = None) -> FastAPI:
     app = FastAPI(
         title="preftune label",
         version=preftune.__version__,
-        root_path=chosen.root_path,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",

@@ -97,10 +97,10 @@ async function prefetch() {
   const answer = await take("prefetch");
   fetching = false;
   const given = answer.status === 200 ? answer.body : null;
-  if (given?.assignment && given.assignment.id !== state.now?.assignment?.id) {
-    if (state.now) state.next = given;
-    else show(given);
-  }
+  if (!given?.assignment) return;
+  if (given.assignment.id === state.now?.assignment?.id) state.now.assignment = given.assignment; // leased anew
+  else if (state.now) state.next = given;
+  else show(given);
 }
 
 function show(given, answer = null) {
