@@ -86,6 +86,8 @@ def main() -> None:
     print(
         json.dumps({"acknowledged": acknowledged, "statuses": client.statuses, "lost": client.lost})
     )
+    said = {"acknowledged": acknowledged, "statuses": client.statuses, "lost": client.lost}
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ PAINTED = """
 
 def http_rounds(asked: Mapping[str, Any]) -> list[float]:
     """Lease-and-submit cycles a second over HTTP: the real server, clients as processes."""
-    return [_http_round(asked["workers"], asked["seconds"]) for _ in range(asked["rounds"])]
+    more = (asked["workers"], asked["seconds"], asked["data"])
+    return [_http_round(*more) for _ in range(asked["rounds"])]
 
 
 def key_rounds(asked: Mapping[str, Any]) -> list[list[float]]:
@@ -51,8 +52,8 @@ def key_rounds(asked: Mapping[str, Any]) -> list[list[float]]:
     return [_key_round() for _ in range(asked["rounds"])]
 
 
-def _http_round(clients: int, seconds: float) -> float:
-    with tempfile.TemporaryDirectory() as folder:
+def _http_round(clients: int, seconds: float, place: Path | None) -> float:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         count = int(2_000 * seconds / 3) + clients
         path, secrets = _prepared(Path(folder) / "labels.db", clients, count, token=True)
         with _server(path) as port:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from preftune.feedback.store import guidelines, items, judgments, leases, projects
@@ -24,6 +24,7 @@ from preftune.web.payloads import (
     receipt_view,
     text_view,
 )
+from preftune.web.recent import Recent
 from preftune.web.shapes import (
     Answered,
     DraftRequest,
@@ -128,10 +129,11 @@ def guideline_seen(
 
 @api.post("/projects/{project}/next", response_model=NextView)
 def take_next(
-    project: ProjectName, asked: NextRequest, store: TheStore, person: Labeler
+    request: Request, project: ProjectName, asked: NextRequest, store: TheStore, person: Labeler
 ) -> JSONResponse:
     """An item, leased to you. ``prefetch`` gives a second one beside the one you hold."""
-    found = projects.named(store, project)
+    recent: Recent[Project] = request.app.state.projects  # its kind and question never change
+    found = recent.get(project) or recent.put(project, projects.named(store, project))
     given = leases.take(store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose)
     if isinstance(given, Nothing):
         return JSONResponse(nothing_view(given))

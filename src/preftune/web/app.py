@@ -10,6 +10,7 @@ from preftune.feedback.store.engine import Store
 from preftune.web import api, review_api
 from preftune.web.errors import add_handlers
 from preftune.web.pages import entry, guidelines, lead, own, people, projects, review, work
+from preftune.web.recent import Recent
 from preftune.web.security import CSP_REPORTS, Guard
 from preftune.web.settings import WebSettings
 from preftune.web.views import static_folder
@@ -21,7 +22,6 @@ def create_app(store: Store, *, settings: WebSettings | None = None) -> FastAPI:
     app = FastAPI(
         title="preftune label",
         version=preftune.__version__,
-        root_path=chosen.root_path,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
@@ -30,6 +30,8 @@ def create_app(store: Store, *, settings: WebSettings | None = None) -> FastAPI:
     app.state.store = store
     app.state.settings = chosen
     app.state.csp_reports = 0
+    app.state.programs = Recent()
+    app.state.projects = Recent()
     add_handlers(app)
     app.include_router(api.api)
     app.include_router(review_api.api)

@@ -45,6 +45,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = under(scope, self.settings.root_path)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -74,7 +75,7 @@ class Guard:
         if scope["method"] in SAFE_METHODS:
             return None
         headers = Headers(scope=scope)
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        path: str = scope["path"].removeprefix(self.settings.root_path)
         if path == CSP_REPORTS:
             return None
         if not same_origin(headers, self._own_origins(scope, headers)):
@@ -94,6 +95,19 @@ class Guard:
             parts = urlsplit(self.settings.public_url)
             own.add(f"{parts.scheme}://{parts.netloc}".lower())
         return own
+
+
+def under(scope: Scope, prefix: str) -> Scope:
+    """The request as ASGI wants it behind a proxy: ``path`` begins with ``root_path``.
+
+    Some proxies cut the prefix off, some leave it; both come out the same.
+    """
+    path: str = scope["path"]
+    if not prefix:
+        return scope
+    if path != prefix and not path.startswith(f"{prefix}/"):
+        path = prefix + path
+    return {**scope, "root_path": prefix, "path": path, "raw_path": path.encode()}
 
 
 def same_origin(headers: Headers, own: Iterable[str]) -> bool:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Form, Request
+from starlette.concurrency import run_in_threadpool
 
 from preftune.feedback.store import sessions
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Refused
 from preftune.feedback.store.nouns import Annotator, Role
+from preftune.web.recent import Recent
 
 COOKIE = "preftune_session"
 
@@ -76,22 +78,34 @@ async def the_store(request: Request) -> Store:
     return store
 
 
-def somebody(request: Request) -> Person:
-    """The person of the session or token. Raises NotLoggedIn."""
+async def somebody(request: Request) -> Person:
+    """The person of the session or token. Raises NotLoggedIn.
+
+    A program's token is looked up once a second at most, so one that was ended may work for a
+    second more. Sessions are looked up every time.
+    """
     store: Store = request.app.state.store
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    known: Recent[Person] = request.app.state.programs
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        found = sessions.find_token(store, token.strip())
-        if found is None or found.revoked or not found.annotator.active:
-            raise NotLoggedIn
-        role = RIGHTS[found.annotator.role]
-        rights = frozenset(right for right in role if SCOPES[right] in found.scopes)
-        return Person(found.annotator, rights, "", "")
+        token = given.strip()
+        return known.get(token) or known.put(
+            token, await run_in_threadpool(_of_token, store, token)
+        )
     secret = request.cookies.get(COOKIE, "")
-    session = sessions.find(store, secret) if secret else None
+    session = await run_in_threadpool(sessions.find, store, secret) if secret else None
     if session is None:
         raise NotLoggedIn
     return Person(session.annotator, RIGHTS[session.annotator.role], session.csrf, session.handle)
+
+
+def _of_token(store: Store, token: str) -> Person:
+    found = sessions.find_token(store, token)
+    if found is None or found.revoked or not found.annotator.active:
+        raise NotLoggedIn
+    role = RIGHTS[found.annotator.role]
+    rights = frozenset(right for right in role if SCOPES[right] in found.scopes)
+    return Person(found.annotator, rights, "", "")
 
 
 def needs(right: Right) -> Callable[[Person], Awaitable[Person]]:
@@ -106,9 +120,12 @@ def needs(right: Right) -> Callable[[Person], Awaitable[Person]]:
 
 
 async def form_token(
-    person: Annotated[Person, Depends(somebody)], csrf: Annotated[str, Form()] = ""
+    request: Request,
+    person: Annotated[Person, Depends(somebody)],
+    csrf: Annotated[str, Form()] = "",
 ) -> None:
     """Raises BadForm unless the form carries the session's own token."""
+    request.app.state.programs.clear()  # a form may end a token, an account or a role
     if not person.csrf or not hmac.compare_digest(csrf.encode(), person.csrf.encode()):
         raise BadForm(
             "This form has been open too long, or another page sent it.",

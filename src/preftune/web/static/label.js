@@ -32,7 +32,7 @@ const lettersOf = (order) => Object.fromEntries(order.map((index, place) => [ind
 const outbox = new Outbox(`${root}:${person}`, (entry) => api("POST", entry.path, entry.body), {
   received(entry, receipt) {
     kept.remove(`draft:${entry.body.assignment_id}`);
-    if (receipt.status === "surplus") say("That item was finished by others meanwhile: your answer is kept and does not count.");
+    if (receipt.status === "surplus") showBanner("The item before had all its answers by then: yours is kept, and does not count.");
     if (!$("#history").hidden) showHistory();
   },
   refused(entry, error) { showProblem("An answer could not be stored", error, entry.body.answer); },
@@ -97,10 +97,10 @@ async function prefetch() {
   const answer = await take("prefetch");
   fetching = false;
   const given = answer.status === 200 ? answer.body : null;
-  if (given?.assignment && given.assignment.id !== state.now?.assignment?.id) {
-    if (state.now) state.next = given;
-    else show(given);
-  }
+  if (!given?.assignment) return;
+  if (given.assignment.id === state.now?.assignment?.id) state.now.assignment = given.assignment; // leased anew
+  else if (state.now) state.next = given;
+  else show(given);
 }
 
 function show(given, answer = null) {
@@ -120,7 +120,6 @@ function show(given, answer = null) {
   if (state.differ) markDifferences(given.item, true);
   fault("");
   clock.restart();
-  given.shownAt = performance.now();
   if (!given.judgment && !given.disputed) showBanner("");
   scrollTo(0, 0);
   if (form.focus && matchMedia("(pointer: fine)").matches) form.focus();
@@ -197,6 +196,7 @@ function advance(settled) {
     const next = state.next;
     state.next = null;
     show(next);
+    next.shownAt = performance.now();
     performance.measure("preftune-next", {start: pressed, end: performance.now()});
     settled.then(prefetch);
     return;
