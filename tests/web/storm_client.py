@@ -83,9 +83,6 @@ def main() -> None:
     url, token, project, seed = sys.argv[1:]
     client = Client(url, token, random.Random(int(seed)))
     acknowledged = label(client, project)
-    print(
-        json.dumps({"acknowledged": acknowledged, "statuses": client.statuses, "lost": client.lost})
-    )
     said = {"acknowledged": acknowledged, "statuses": client.statuses, "lost": client.lost}
     print(json.dumps(said))
 

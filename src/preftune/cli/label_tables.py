@@ -52,20 +52,20 @@ def show_status(found: Mapping[str, Any], console: Console) -> None:
     ]
     console.print(facts(rows))
     if found["annotators"]:
-        names = ("annotator", "group", "origin", "judgments", "skipped", "median seconds")
+        of_person = ("annotator", "group", "origin", "judgments", "skipped", "median seconds")
         people = [
             (a["name"], a["group"] or "–", a["origin"], a["judgments"], a["skipped"],
              shown(a["median_seconds"]))
             for a in found["annotators"]
         ]  # fmt: skip
-        console.print(table("", names, people))
+        console.print(table("", of_person, people))
     if found["known_items"]:
-        names = ("annotator", "known items", "right", "asked", "share right")
+        of_checks = ("annotator", "known items", "right", "asked", "share right")
         checks = [
             (k["annotator"], k["purpose"], k["right"], k["asked"], shown(k["share"], True))
             for k in found["known_items"]
         ]
-        console.print(table("", names, checks))
+        console.print(table("", of_checks, checks))
 
 
 def show_agreement(found: Mapping[str, Any], console: Console) -> None:

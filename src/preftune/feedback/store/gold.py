@@ -64,6 +64,5 @@ def _known(store: Store, project_id: int) -> Iterator[tuple[str, Judgment]]:
 def posterior(right: int, asked: int) -> Estimate:
     """Beta(1 + right, 1 + wrong): mean and equal-tailed 95 % interval, from a flat prior."""
     a, b = 1 + right, 1 + asked - right
-    low, high = (float(betaincinv(a, b, tail)) for tail in (0.025, 0.975))
     low, high = (float(betaincinv(a, b, share)) for share in (0.025, 0.975))
     return Estimate(a / (a + b), low, high, asked)

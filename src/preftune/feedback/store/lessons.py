@@ -71,7 +71,6 @@ def learn(
 
 
 def _answers(connection: Connection, assignment: Any) -> list[tuple[int, str, str]]:
-    """Item, answer and known answer of the lessons so far."""
     """Item, answer and known answer of everything in this attempt."""
     chosen = (
         select(JUDGMENT.c.item_id, JUDGMENT.c.answer, ITEM.c.gold)
