@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 import preftune
-from preftune.cli import audits  # noqa: F401  (its verbs join those of evaluate)
+from preftune.cli import audits, label_serve  # noqa: F401  (they join evaluate and label)
 from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check
@@ -22,7 +22,7 @@ from preftune.cli.data import data
 from preftune.cli.doctor import doctor
 from preftune.cli.evaluate import evaluate
 from preftune.cli.evaluate_judge import judge
-from preftune.cli.label_serve import label
+from preftune.cli.label import label
 from preftune.cli.lineage import lineage
 from preftune.cli.mistakes import as_known, bug
 from preftune.cli.options import examples
