@@ -42,8 +42,6 @@ def elo_estimates(
     count: int | None = None,
     clusters: Clusters | None = None,
     resamples: int = 100,
-    step: float = STEP,
-    start: float = START,
 ) -> list[Estimate]:
     """Median rating over resamples of whole clusters played in random orders, with its interval.
 
@@ -63,7 +61,7 @@ def elo_estimates(
     for place, order in enumerate(drawn):
         plays[place, : order.size] = order
     played = np.where(plays < 0, 0.0, 1.0)
-    ratings = _play(one[plays], two[plays], s[plays], n, step * played, start)
+    ratings = _play(one[plays], two[plays], s[plays], n, STEP * played, START)
     return [percentile_estimate(float(np.median(own)), own, groups) for own in ratings.T]
 
 
