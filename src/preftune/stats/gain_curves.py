@@ -150,11 +150,11 @@ def gain_curve(
             f"The shape {shape} needs more different distances above 0 than {np.unique(d).size}.",
             remedy="Measure gold at more points of the run.",
         )
-    fit = np.asarray(np.linalg.lstsq(design, y / sigma, rcond=None)[0], dtype=np.float64)
+    fit: Floats = np.asarray(np.linalg.lstsq(design, y / sigma, rcond=None)[0], dtype=np.float64)
     left = y / sigma - design @ fit
     square, n = float(left @ left), d.size
     residual = float(np.sqrt(np.mean((left * sigma) ** 2)))
-    inverse = np.asarray(np.linalg.inv(design.T @ design), dtype=np.float64)
+    inverse: Floats = np.asarray(np.linalg.inv(design.T @ design), dtype=np.float64)
     if errors is not None:
         aic = square + 2 * count + _small(count, n)
         return GainCurve(shape, fit, inverse, n, float("inf"), residual, aic)

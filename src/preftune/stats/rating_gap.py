@@ -51,10 +51,10 @@ def gap_closed(
     if float(table.min()) < scale[0] or float(table.max()) > scale[1]:
         raise BadInput(f"A rating is outside the scale from {scale[0]:g} to {scale[1]:g}.")
     codes = cluster_codes(clusters, table.shape[0])
-    ours, first, best = (mean_estimate(values, codes) for values in columns)
+    rated, began, best = (mean_estimate(values, codes) for values in columns)
     gap = mean_estimate(table[:, 2] - table[:, 1], codes)
     if gap.low <= 0:
-        return GapClosed(ours, first, best, None)
+        return GapClosed(rated, began, best, None)
     gained = np.stack([table[:, 0] - table[:, 1], table[:, 2] - table[:, 1]], axis=1)
     sums = np.zeros((int(codes.max()) + 1, 2))
     np.add.at(sums, codes, gained)
@@ -62,4 +62,5 @@ def gap_closed(
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1], np.nan)
     value = float(gained[:, 0].sum() / gained[:, 1].sum())
-    return GapClosed(ours, first, best, percentile_estimate(value, shares, sums.shape[0]))
+    share = percentile_estimate(value, shares, sums.shape[0])
+    return GapClosed(rated, began, best, share)
