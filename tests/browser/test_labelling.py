@@ -386,6 +386,7 @@ def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any) -> None:
         paths = [f"/p/{one.name}/label" for one in projects.all(site.store)]
         others = ["", "/agreement", "/labelers", "/disputed", "/guidelines", "/items", "/mine"]
         paths += [f"/p/comparison{path}" for path in others]
+        paths = paths if scheme == "light" else paths[:4]  # colours are what differs
         for path in [*paths, "/", "/people", "/account", "/new", "/login"]:
             page = desk.open(path)
             if path.endswith("label"):
