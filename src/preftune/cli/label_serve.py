@@ -14,6 +14,8 @@ from preftune.records import BadInput
 if TYPE_CHECKING:
     from preftune.web import WebSettings
 
+__all__ = ["label", "serve"]
+
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
