@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau
 
 from preftune.records import BadInput
 from preftune.stats.clusters import Floats, column
@@ -115,7 +114,13 @@ def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:
         raise BadInput(f"Two rankings need equal lengths: {a.size} and {b.size}.")
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    return float(kendalltau(a, b).statistic)
+    both, in_a, in_b = 0.0, 0.0, 0.0
+    for x, y in zip(a, b, strict=True):
+        one, two = np.sign(a - x), np.sign(b - y)
+        both += float(one @ two)
+        in_a += float(one @ one)
+        in_b += float(two @ two)
+    return both / (in_a * in_b) ** 0.5
 
 
 def kendall_w(table: ArrayLike) -> float:

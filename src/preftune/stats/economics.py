@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import bdtrc, comb, ndtri
 
 from preftune.records import BadInput, Estimate
 from preftune.stats.bootstrap import bootstrap_totals, percentile_estimate
@@ -83,8 +82,9 @@ def majority_accuracy(accuracy: float, raters: int) -> float:
     """P(the majority of independent raters is right), a drawn vote counting half."""
     if raters < 1 or not 0 <= accuracy <= 1:
         raise BadInput("A majority needs at least one rater and an accuracy in [0, 1].")
-    middle = binom.pmf(raters / 2, raters, accuracy) if raters % 2 == 0 else 0.0
-    return float(binom.sf(raters // 2, raters, accuracy) + middle / 2)
+    half = raters // 2
+    drawn = comb(raters, half) * (accuracy * (1 - accuracy)) ** half if raters % 2 == 0 else 0.0
+    return float(bdtrc(half, raters, accuracy) + drawn / 2)
 
 
 @dataclass(frozen=True, slots=True)
