@@ -114,13 +114,13 @@ def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:
         raise BadInput(f"Two rankings need equal lengths: {a.size} and {b.size}.")
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    concordant_less_discordant = 0.0
-    for place in range(1, a.size):
-        signs = np.sign(a[place] - a[:place]) * np.sign(b[place] - b[:place])
-        concordant_less_discordant += float(signs.sum())
-    pairs = a.size * (a.size - 1) / 2
-    tied = [sum(t * (t - 1) / 2 for t in _repeats(side)) for side in (a, b)]
-    return concordant_less_discordant / float(np.sqrt((pairs - tied[0]) * (pairs - tied[1])))
+    both, in_a, in_b = 0.0, 0.0, 0.0
+    for x, y in zip(a, b, strict=True):
+        one, two = np.sign(a - x), np.sign(b - y)
+        both += float(one @ two)
+        in_a += float(one @ one)
+        in_b += float(two @ two)
+    return both / (in_a * in_b) ** 0.5
 
 
 def kendall_w(table: ArrayLike) -> float:
