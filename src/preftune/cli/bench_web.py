@@ -129,15 +129,21 @@ def _key_round() -> list[float]:
             page = context.new_page()
             page.goto(f"{url}/p/bench/label")
             page.wait_for_selector("#submit", state="visible")
-            page.evaluate(PAINTED)
-            for done in range(1, KEYS + 1):
-                page.wait_for_timeout(250)  # the next item is being fetched while one reads
-                page.keyboard.press("2")
-                page.keyboard.press("Enter")
-                while page.evaluate("window.took.length") < done:
-                    page.wait_for_timeout(10)
-            took: list[float] = page.evaluate("window.took")
+            took = _pressed(page)
             browser.close()
+    return took
+
+
+def _pressed(page: Any) -> list[float]:
+    """Labels KEYS items by keyboard; how long each took from the key to the paint."""
+    page.evaluate(PAINTED)
+    for done in range(1, KEYS + 1):
+        page.wait_for_timeout(250)  # the next item is being fetched while one reads
+        page.keyboard.press("2")
+        page.keyboard.press("Enter")
+        while page.evaluate("window.took.length") < done:
+            page.wait_for_timeout(10)
+    took: list[float] = page.evaluate("window.took")
     return took
 
 
