@@ -118,27 +118,31 @@ def _key_round() -> list[float]:
         raise BadInput("There is no browser to measure with.", remedy=remedy) from None
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path, (secret,) = _prepared(Path(folder) / "labels.db", 1, KEYS + 5, token=False)
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with _server(path) as port:
-            url = f"http://127.0.0.1:{port}"
+            url, chromium = (
+                f"http://127.0.0.1:{port}",
+                os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            )
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             context = browser.new_context(viewport={"width": 1280, "height": 800})
             context.add_cookies([{"name": COOKIE, "value": secret, "url": url}])
-            took = _keys_pressed(context.new_page(), url)
-        browser.close()
+            page = context.new_page()
+            page.goto(f"{url}/p/bench/label")
+            page.wait_for_selector("#submit", state="visible")
+            took = _pressed(page)
+            browser.close()
     return took
 
 
-def _keys_pressed(page: Any, url: str) -> list[float]:
-    """Milliseconds from each Enter to the frame that shows the next item."""
-    page.goto(f"{url}/p/bench/label")
-    page.wait_for_selector("#submit", state="visible")
+def _pressed(page: Any) -> list[float]:
+    """Labels KEYS items by keyboard; how long each took from the key to the paint."""
     page.evaluate(PAINTED)
     for done in range(1, KEYS + 1):
         page.wait_for_timeout(250)  # the next item is being fetched while one reads
         page.keyboard.press("2")
         page.keyboard.press("Enter")
-        page.wait_for_function(f"window.took.length >= {done}", polling="raf")
+        while page.evaluate("window.took.length") < done:
+            page.wait_for_timeout(10)
     took: list[float] = page.evaluate("window.took")
     return took
 

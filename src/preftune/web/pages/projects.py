@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 
 from preftune.feedback.kinds import KINDS
 from preftune.feedback.store import exporting, items, projects
@@ -19,7 +19,12 @@ from preftune.web.who import Manager, Person, TheStore, TokenChecked
 
 router = APIRouter()
 
-Text = Annotated[str, Form(max_length=200_000)]
+LONGEST = 200_000
+FIELDS = (
+    "name", "title", "kind", "question", "instructions", "overlap", "gold_percent",
+    "training_items", "cost_per_hour",
+)  # fmt: skip
+
 Short = Annotated[str, Form(max_length=200)]
 Number = Annotated[str, Form(max_length=20)]
 
@@ -35,27 +40,19 @@ def new_project(request: Request, store: TheStore, person: Manager) -> Response:
     return _form(request, person, {}, "")
 
 
+async def new_fields(request: Request) -> dict[str, str]:
+    """The form of a new project; what was left out is empty."""
+    form = await request.form()
+    return {name: str(form.get(name, ""))[:LONGEST].strip() for name in FIELDS}
+
+
 @router.post("/new", dependencies=[TokenChecked])
 def create(
     request: Request,
     store: TheStore,
     person: Manager,
-    name: Short = "",
-    title: Short = "",
-    kind: Short = "comparison",
-    question: Text = "",
-    instructions: Text = "",
-    overlap: Number = "1",
-    gold_percent: Number = "7",
-    training_items: Number = "0",
-    cost_per_hour: Number = "",
+    given: Annotated[dict[str, str], Depends(new_fields)],
 ) -> Response:
-    given = {
-        "name": name.strip(), "title": title.strip(), "kind": kind, "question": question,
-        "instructions": instructions.replace("\r\n", "\n").strip(), "overlap": overlap,
-        "gold_percent": gold_percent, "training_items": training_items,
-        "cost_per_hour": cost_per_hour,
-    }  # fmt: skip
     try:
         project = projects.create(store, _settings(given), actor=person.actor)
     except BadInput as refused:
@@ -162,19 +159,19 @@ def _items(
 def _settings(given: dict[str, Any]) -> ProjectSettings:
     """Raises BadInput for what is no number or no JSON."""
     try:
-        question = json.loads(given["question"]) if given["question"].strip() else {}
+        question = json.loads(given["question"]) if given["question"] else {}
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The question is not JSON: {error}.") from None
     lessons = _whole(given["training_items"] or "0", "The number of training items")
-    cost = given["cost_per_hour"].strip()
+    cost = given["cost_per_hour"]
     return ProjectSettings(
         name=given["name"],
         title=given["title"],
-        kind=given["kind"],
+        kind=given["kind"] or "comparison",
         question=question,
-        instructions=given["instructions"],
-        overlap=_whole(given["overlap"], "The number of judgments for each item"),
-        gold_fraction=_whole(given["gold_percent"] or "0", "The share of hidden checks") / 100,
+        instructions=given["instructions"].replace("\r\n", "\n"),
+        overlap=_whole(given["overlap"] or "1", "The number of judgments for each item"),
+        gold_fraction=_whole(given["gold_percent"] or "7", "The share of hidden checks") / 100,
         training=Training(items=lessons) if lessons else None,
         cost_per_hour=float(_whole(cost, "The cost of an hour")) if cost else None,
     )
