@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from preftune.cli.label import ACTOR, ProjectName, StoreName, opened
 from preftune.cli.options import AsJson, Seed
@@ -72,10 +71,7 @@ def simulate(
             counts = list(threads.map(one, people))
     found = {"project": project, "annotators": len(people), **_totals(counts)}
 
-    def show(console: Console) -> None:
-        console.print(facts(found.items()))
-
-    return Reply(found, show)
+    return Reply(found, lambda console: console.print(facts(found.items())))
 
 
 def _totals(counts: list[dict[str, int]]) -> dict[str, int]:

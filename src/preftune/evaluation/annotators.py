@@ -31,10 +31,9 @@ def agreement_by_annotator(
             if side is None:
                 continue
             agreed = 0.5 if gap == 0 else float((gap > 0) == side)
-            for kind in ("annotator", "group"):
-                if vote.get(kind):
-                    key = (kind, str(vote[kind]))
-                    seen.setdefault(key, []).append((agreed, row.prompt.id))
+            named = [(kind, str(vote[kind])) for kind in ("annotator", "group") if vote.get(kind)]
+            for key in named:
+                seen.setdefault(key, []).append((agreed, row.prompt.id))
     found: dict[str, dict[str, Estimate]] = {}
     for (kind, name), votes in sorted(seen.items()):
         if len(votes) >= fewest:
