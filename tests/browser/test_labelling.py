@@ -464,7 +464,7 @@ def test_a_dispute_is_decided_blind_first(site: Site, browser: Browser) -> None:
     with served(site.app) as url:
         desk = Desk(site, url, browser, "Bo")
         page = desk.open("/p/disputed/disputed")
-        page.click("text=Decide")
+        page.click("td a >> text=Decide")
         expect(page.locator("#work")).to_be_visible()
         assert "Ada says" not in page.content()
         page.keyboard.press("1")
