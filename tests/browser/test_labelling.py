@@ -323,7 +323,7 @@ def test_a_lease_lost_while_typing_keeps_the_text(desk: Desk) -> None:
     page.keyboard.type("And a second.")
     expect(page.locator("#banner")).to_contain_text("Your text is safe")
     expect(page.locator("#text")).to_have_value("A first sentence. And a second.")
-    page.click("#banner >> text=Send it")
+    page.click("#banner button >> text=Send it")
     until(lambda: desk.judged)
     assert desk.judged[0].status == "surplus"
     assert desk.judged[0].answer["text"] == "A first sentence. And a second."
