@@ -339,7 +339,7 @@ def test_a_session_that_ends_while_typing_keeps_the_text(desk: Desk) -> None:
     who = people.named(desk.site.store, "Ada").id
     desk.site.secrets["Ada"] = sessions.start(desk.site.store, who)
     desk.log_in()  # in another tab
-    page.click("#login-dialog >> text=Continue")
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#text")).to_have_value("Half a thought, and the rest.")
     page.focus("#text")
     page.keyboard.press("Control+Enter")
