@@ -247,7 +247,8 @@ def _with_linear(
 
 def _fit_linear(grouped: Grouped, names: Sequence[str], penalty: float | None = None) -> LinearFit:
     rows = grouped.rows_of(names)
-    pairs, groups = ([part[row] for row in rows] for part in (grouped.pairs, grouped.groups))
+    pairs = [grouped.pairs[row] for row in rows]
+    groups = [grouped.groups[row] for row in rows]
     return fit_linear(pairs, groups, grouped.known, penalty)
 
 
