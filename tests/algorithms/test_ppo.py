@@ -63,6 +63,7 @@ def test_a_planted_reward_rises(liked: range, tmp_path: Path) -> None:
         optimizer={"learning_rate": 1e-2},
         value_optimizer={"learning_rate": 1e-2},
         kl={"kind": "fixed", "coefficient": 0.01},
+        guards={"action": "warn"},
     )
     run = run_ppo(tmp_path, recipe, score=Favourite(liked))
     scores = [row["objective/scores"] for row in run.rows]

@@ -67,7 +67,7 @@ MUTANTS = [
            "logits_BV.float() / sampling.temperature", "logits_BV.float()", "sampler"),
     Mutant("dropout left on", f"{STORY}.on_policy",
            "network.eval()", "network.train()", "first_pass"),
-    Mutant("controller fed the mean over tokens", f"{STORY}.on_policy",
+    Mutant("controller fed the mean over tokens", f"{STORY}.scoring",
            "mask_BT=self.action_mask_BT)) / len(self.rows)",
            "mask_BT=self.action_mask_BT)) / int(self.action_mask_BT.sum())", "controller"),
     Mutant("score read at the last column", f"{MODELS}.batches",

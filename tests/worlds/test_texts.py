@@ -247,4 +247,4 @@ def test_unknown_worlds_and_splits_are_refused_in_one_sentence() -> None:
         )
     with pytest.raises(BadInput, match="number of documents is -1"):
         made(documents=-1)
-    assert set(WORLDS) == {"helpdesk"}
+    assert set(WORLDS) == {"digest", "helpdesk"}
