@@ -14,15 +14,18 @@ from preftune.records import BadInput
 TEXTS = ["A good answer, with care.", "a bad answer", "Good, and long enough!", "bad"]
 
 
-@pytest.fixture
-def model() -> LinearModel:
-    reading = reading_of(TEXTS)
-    size = len(STYLE) + len(reading.terms)
+KNOWN = {"good": 7, "a": 30, "long": 1}
+
+
+@pytest.fixture(params=[{}, KNOWN], ids=["style", "style and commonness"])
+def model(request: pytest.FixtureRequest) -> LinearModel:
+    reading = reading_of(TEXTS, request.param)
+    size = len(reading.means) + len(reading.terms)
     return LinearModel(reading, np.random.default_rng(0).normal(size=size))
 
 
 def test_a_reading_is_standardised_and_of_the_same_size() -> None:
-    reading = reading_of(TEXTS)
+    reading = reading_of(TEXTS, {})
     table = reading(TEXTS).toarray()
     counts, words = table[:, : len(STYLE)], table[:, len(STYLE) :]
     assert counts.mean(0) == pytest.approx(np.zeros(len(STYLE)), abs=1e-12)
@@ -44,6 +47,8 @@ def test_a_folder_gives_the_same_scores(model: LinearModel, tmp_path: Path) -> N
         "linear.safetensors",
     }
     again = load_linear(tmp_path / "linear")
+    assert again.reading.known == model.reading.known
+    assert len(again.reading.means) == len(STYLE) + 6 * bool(again.reading.known)
     assert again.scores(["Something new, good."]) == pytest.approx(
         model.scores(["Something new, good."]), abs=0
     )
@@ -56,8 +61,11 @@ def test_damaged_folders_are_refused(model: LinearModel, tmp_path: Path) -> None
         load_linear(tmp_path)
     save_linear(model, tmp_path)
     told = json.loads((tmp_path / "linear.json").read_text())
-    (tmp_path / "linear.json").write_text(json.dumps(told | {"style": ["wit"]}))
+    (tmp_path / "linear.json").write_text(json.dumps(told | {"counts": ["wit"]}))
     with pytest.raises(BadInput, match="other counts"):
+        load_linear(tmp_path)
+    (tmp_path / "linear.json").write_text(json.dumps(told | {"known": ["and"]}))
+    with pytest.raises(BadInput, match="cannot be read"):
         load_linear(tmp_path)
     (tmp_path / "linear.json").write_text(json.dumps(told | {"terms": told["terms"][1:]}))
     with pytest.raises(BadInput, match="other counts"):

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from preftune.models.text_features import STYLE, frequent_terms, style_counts, term_weights
+from preftune.models.text_features import (
+    COMMONNESS,
+    STYLE,
+    commonness,
+    frequent_terms,
+    style_counts,
+    term_weights,
+    word_counts,
+)
 
 TEXT = "The cat sat. It SAT, didn't it?  Noooo! See http://x.y 12 i"
-"""12 pieces, 15 letters a side: counted by hand below."""
 
 
 def counts(text: str) -> dict[str, float]:
@@ -51,6 +58,25 @@ def test_dots_and_lines() -> None:
     assert found["log_lines"] == pytest.approx(np.log(2))
     # after an end comes "n" (after the dots), and "n" again: none is a capital; "Y" follows "…"
     assert found["sentences_start_with_capital"] == 0
+
+
+def test_common_and_unknown_words() -> None:
+    known = word_counts(["The cat, the CAT.", "the " * 9996, "it isn't; don’t"])
+    assert known["the"] == 9998 and known["cat"] == 2 and known["isn't"] == known["don’t"] == 1
+    total = 10003
+    assert sum(known.values()) == total
+    found = dict(zip(COMMONNESS, commonness(["The zebra the CAT the"], known)[0], strict=True))
+    the, cat, zebra = (np.log((count + 0.5) / total) for count in (9998, 2, 0))
+    assert found["mean_log_frequency"] == pytest.approx((3 * the + cat + zebra) / 5)
+    assert found["rarest_fifth_log_frequency"] == pytest.approx(zebra)
+    assert found["unknown_words"] == pytest.approx(1 / 5)
+    assert found["log_unknown_words"] == pytest.approx(np.log(2))
+    assert found["hardly_known_words"] == pytest.approx(2 / 5)
+    # 2.5 / 10003 is above 1e-4, .5 / 10003 below
+    assert found["uncommon_words"] == pytest.approx(1 / 5)
+    assert commonness(["12"], known)[0] == pytest.approx(
+        [zebra, zebra, 1, np.log(2), 1, 1], abs=1e-9
+    )
 
 
 def test_terms_are_those_of_two_texts_and_more() -> None:

@@ -153,7 +153,7 @@ def with_linear(**changes: Any) -> dict[str, Any]:
         "reward_model": {
             "model": "start",
             "train": "pairs",
-            "linear": True,
+            "linear": {},
             "batching": "prompts",
             "batch_size": 1,
             "evaluate_every": 2,
@@ -185,8 +185,8 @@ def test_a_linear_model_is_weighed_in_and_shown_beside(run: Run) -> None:
     ]
     fold = outcome.summary["folds"][0]
     share = fold["linear_share"]
-    fit = fit_linear(pairs[6:], [pair.prompt for pair in pairs[6:]])
-    assert share["penalty"] == fit.penalty and share["weight"] > 0
+    fit = fit_linear(pairs[6:], [pair.prompt for pair in pairs[6:]], {})
+    assert share["penalty"] == fit.penalty
     scores = np.mean(
         [
             json.loads((folder / "folds/01" / f"member-{m}" / "result.json").read_text())["scores"]
@@ -198,7 +198,7 @@ def test_a_linear_model_is_weighed_in_and_shown_beside(run: Run) -> None:
     places = {text: at for at, text in enumerate(dict.fromkeys(sides))}
     network = [scores[places[r["chosen"]]] - scores[places[r["rejected"]]] for r in rows[:6]]
     expected = share["members_weight"] * np.array(network)
-    expected += share["weight"] * linear_gaps(fit.model, pairs[:6])
+    expected += linear_gaps(fit.model, pairs[:6])
     assert [row["gap"] for row in predictions[:6]] == pytest.approx(expected, abs=1e-4)
     assert "validation_gaps" not in fold["members"][0]
 
@@ -213,9 +213,9 @@ def test_the_linear_model_never_learns_what_it_is_weighed_on(
     def topics(pairs: Sequence[Pair]) -> set[str]:
         return {topic for topic in TOPICS for p in pairs if topic in p.texts[0]}
 
-    def fitted(pairs: Sequence[Pair], groups: Sequence[str], penalty: float | None) -> LinearFit:
+    def fitted(pairs: Sequence[Pair], *rest: Any) -> LinearFit:
         learned.append(topics(pairs))
-        return fit(pairs, groups, penalty)
+        return fit(pairs, *rest)
 
     def compared(model: LinearModel, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         read.append(topics(pairs))

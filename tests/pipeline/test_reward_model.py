@@ -220,9 +220,13 @@ def test_an_ensemble_is_ordinary_folders_and_one_score(
     assert ensemble.offsets[0] == pytest.approx(np.mean(every), abs=1e-4)
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_a_linear_model_adds_its_share(train: Train, members: int) -> None:
-    done = train(PAIRS, {}, members=members, linear=True, epochs=1)
+@pytest.mark.parametrize(("members", "linear_text"), [(1, False), (2, True)])
+def test_members_are_added_to_a_linear_model(
+    train: Train, tmp_path: Path, members: int, linear_text: bool
+) -> None:
+    text = write_rows(tmp_path / "text.jsonl", {"text": "A good Answer"})
+    linear: dict[str, Any] = {"text": [str(text)]} if linear_text else {}
+    done = train(PAIRS, {}, members=members, linear=linear, epochs=1)
     folder, found = model_of(done), summary_of(done)["linear"]
     ensemble = read_ensemble(folder)
     assert ensemble is not None and ensemble.linear is not None
@@ -230,19 +234,20 @@ def test_a_linear_model_adds_its_share(train: Train, members: int) -> None:
     texts = answers(0)
     alone = np.array([[a["score"] for a in scores_of(folder / m, texts)] for m in ensemble.members])
     together = (alone - np.array(ensemble.offsets)[:, None]).mean(0)
-    linear = load_linear(folder / "linear")
+    read = load_linear(folder / "linear")
     every = sorted({row[side] for row in PAIRS for side in ("chosen", "rejected")})
-    plain = linear.scores(texts) - linear.scores(every).mean()
-    expected = found["members_weight"] * together + found["weight"] * plain
+    plain = read.scores(texts) - read.scores(every).mean()
+    expected = plain + found["members_weight"] * together
     assert [axes["score"] for axes in scores_of(folder, texts)] == pytest.approx(expected, abs=1e-4)
     # reasons and "bad" stand in every answer of a side: the words tell them apart
-    assert found["eval_accuracy"] == 1.0 and found["weight"] > 0
+    assert found["eval_accuracy"] == 1.0
+    assert set(read.reading.known) == ({"a", "good", "answer"} if linear_text else set())
     assert plain[0] > plain[2]
 
 
 def test_a_linear_model_needs_validation_rows(train: Train) -> None:
-    done = train(PAIRS, {}, linear=True, validation=None)
-    assert done.code == 2 and "share of linear" in done.error["sentence"]
+    done = train(PAIRS, {}, linear={}, validation=None)
+    assert done.code == 2 and "adds to linear" in done.error["sentence"]
 
 
 def test_averaged_weights_are_the_mean_of_members_with_one_head(train: Train) -> None:

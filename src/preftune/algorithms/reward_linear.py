@@ -5,7 +5,7 @@ is chosen by leaving whole prompts (or groups) out. It is convex: no seed, no st
 stop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,15 +54,22 @@ class _Rows:
 
 
 def fit_linear(
-    pairs: Sequence[Pair], groups: Sequence[str], penalty: float | None = None
+    pairs: Sequence[Pair],
+    groups: Sequence[str],
+    known: Mapping[str, int],
+    penalty: float | None = None,
 ) -> LinearFit:
-    """Fits on all ``pairs``; without a ``penalty``, the one of least loss on groups left out."""
+    """Fits on all ``pairs``; without a ``penalty``, the one of least loss on groups left out.
+
+    ``known`` are the word counts of a text of reference, by which an answer's words are common or
+    not; empty without one.
+    """
     rows = _rows(pairs)
     losses = None
     if penalty is None:
-        losses = _held_out(rows, groups)
+        losses = _held_out(rows, groups, known)
         penalty = USUAL if losses is None else PENALTIES[int(np.argmin(losses))]
-    reading = reading_of(rows.texts)
+    reading = reading_of(rows.texts, known)
     return LinearFit(
         LinearModel(reading, _fit(reading(rows.texts), rows, penalty)), penalty, losses
     )
@@ -88,7 +95,9 @@ def _rows(pairs: Sequence[Pair]) -> _Rows:
     )
 
 
-def _held_out(rows: _Rows, groups: Sequence[str]) -> tuple[float, ...] | None:
+def _held_out(
+    rows: _Rows, groups: Sequence[str], known: Mapping[str, int]
+) -> tuple[float, ...] | None:
     """Mean log loss of each λ over parts left out; None for one group."""
     names = {name: place for place, name in enumerate(sorted(set(groups)))}
     if len(names) < 2:
@@ -97,7 +106,7 @@ def _held_out(rows: _Rows, groups: Sequence[str]) -> tuple[float, ...] | None:
     total = np.zeros(len(PENALTIES))
     for part in np.unique(parts):
         learn, test = rows.among(parts != part), rows.among(parts == part)
-        reading = reading_of(learn.texts)
+        reading = reading_of(learn.texts, known)
         features, others = reading(learn.texts), reading(test.texts)
         weights: Floats | None = None
         for place in reversed(range(len(PENALTIES))):

@@ -55,6 +55,7 @@ from preftune.models.networks import (
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
     GUIDANCE,
@@ -128,5 +129,6 @@ __all__ = [
     "twice_differentiable",
     "value_head_on",
     "values",
+    "word_counts",
     "write_ensemble",
 ]

@@ -19,12 +19,11 @@ Weights = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class LinearShare:
-    """A linear model beside the members: score = ``members_weight`` · theirs + ``weight`` · (its
-    score − ``offset``)."""
+    """A linear model beside the members: score = (its score − ``offset``) + ``members_weight`` ·
+    theirs."""
 
     folder: str
     offset: float
-    weight: float
     members_weight: float
 
 
@@ -93,7 +92,7 @@ def read_ensemble(source: str | Path) -> Ensemble | None:
 def _linear(stored: Mapping[str, Any] | None) -> LinearShare | None:
     if stored is None:
         return None
-    numbers = {name: float(stored[name]) for name in ("offset", "weight", "members_weight")}
+    numbers = {name: float(stored[name]) for name in ("offset", "members_weight")}
     return LinearShare(folder=str(stored["folder"]), **numbers)
 
 

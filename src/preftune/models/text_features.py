@@ -1,11 +1,12 @@
-"""What a linear model reads of an answer: counts of its style, and which words it has.
+"""What a linear model reads of an answer: counts of its style, how common its words are, its words.
 
 The counts are what a byte-pair network of a few hundred answers does not see: capitals, marks,
 the length of words and sentences.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,52 @@ def _style(text: str) -> list[float]:
         sum(char.isdigit() for char in text) / max(len(text), 1),
         float(bool(LINK.search(text))),
         sum(word == "i" for word in words) / spelled,
+    ]
+
+
+COMMONNESS = (
+    "mean_log_frequency",
+    "rarest_fifth_log_frequency",
+    "unknown_words",
+    "log_unknown_words",
+    "hardly_known_words",
+    "uncommon_words",
+)
+"""Counts of how common an answer's words are in a text of reference, in their order."""
+HARDLY = 3
+"""Occurrences in the reference up to which a word is hardly known."""
+UNCOMMON = 1e-4
+"""Share of the reference below which a word is uncommon."""
+
+
+def word_counts(texts: Iterable[str]) -> Counter[str]:
+    """How often each word stands in a text of reference, in small letters."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(WORD.findall(text.lower()))
+    return counts
+
+
+def commonness(texts: Sequence[str], known: Mapping[str, int]) -> Floats:
+    """Shape (texts, len(COMMONNESS)); of a text without words, as if it had one unknown word.
+
+    A word's log frequency is log((count + .5) / all words of the reference).
+    """
+    total = max(sum(known.values()), 1)
+    rows = [_commonness(text, known, total) for text in texts]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(COMMONNESS))
+
+
+def _commonness(text: str, known: Mapping[str, int], total: int) -> list[float]:
+    counts = np.array([known.get(word, 0) for word in WORD.findall(text.lower())] or [0])
+    logs = np.sort(np.log((counts + 0.5) / total))
+    return [
+        float(logs.mean()),
+        float(logs[: max(1, len(logs) // 5)].mean()),
+        float((counts == 0).mean()),
+        float(np.log1p((counts == 0).sum())),
+        float((counts <= HARDLY).mean()),
+        float((logs < np.log(UNCOMMON)).mean()),
     ]
 
 

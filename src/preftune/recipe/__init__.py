@@ -36,7 +36,7 @@ from preftune.recipe.reference import recipe_page
 from preftune.recipe.reinforce import Reinforce
 from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
-from preftune.recipe.reward_model import RewardModel
+from preftune.recipe.reward_model import Linear, RewardModel
 from preftune.recipe.reward_objectives import (
     Aggregation,
     AxesRegression,
@@ -134,4 +134,5 @@ __all__ = [
     "recipe_page",
     "sources_of",
     "toml_text",
+    "Linear",
 ]

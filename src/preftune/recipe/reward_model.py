@@ -11,6 +11,14 @@ ON_COMPARISONS = ("bradley_terry", "k_wise")
 """The objectives that learn from comparisons."""
 
 
+class Linear(Section):
+    """A linear reward model on words and counts of style (lengths, capitals, marks)."""
+
+    text: tuple[Source, ...] = ()
+    """Files of text, as ``pretrain`` reads them, that say how common a word is: then unknown and
+    rare words (spelling, vocabulary) count too. Use what the model was pretrained on."""
+
+
 class RewardModel(Section):
     """Learns a score, by default such that P(chosen beats rejected) = sigmoid(difference)."""
 
@@ -77,10 +85,10 @@ class RewardModel(Section):
     them if empty."""
     aggregation: Aggregation = MeanScore()
     """How an ensemble's scores become one, after each member is centred on the same answers."""
-    linear: bool = False
-    """A linear model on the answer's words and counts of its style (lengths, capitals, marks)
-    stands beside the members; its share of the score is fitted on the validation rows. For some
-    hundred answers, or where style matters that a small network does not see."""
+    linear: Linear | None = None
+    """A linear model on the answer's words and style that the members are added to, with a weight
+    fitted on the validation rows: ``{}`` for the defaults. For some hundred answers, or where
+    style matters that a small network does not see."""
     average_weights: bool = False
     """One model with the members' mean weights (WARM, Ramé et al. 2024); they then start from the
     same head."""
@@ -112,7 +120,7 @@ class RewardModel(Section):
             raise ValueError(
                 "token_dropout would hide where steps end, which process reads: leave it out"
             )
-        if self.linear and kind not in ON_COMPARISONS:
+        if self.linear is not None and kind not in ON_COMPARISONS:
             raise ValueError(
                 f"linear learns from comparisons, and {kind} has none: leave it out, or set "
                 'objective.kind = "bradley_terry"'
@@ -128,7 +136,7 @@ class RewardModel(Section):
         for name in ("bootstrap", "average_weights", "member_learning_rates", "member_dropouts"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
-        if self.average_weights and self.linear:
+        if self.average_weights and self.linear is not None:
             raise ValueError(
                 "average_weights makes one model, and linear stands beside it: leave one out"
             )

@@ -14,17 +14,17 @@ from preftune.rewards.reward_model import RewardModelScore
 
 @dataclass(frozen=True, slots=True)
 class LinearPart:
-    """A linear model of the answers' text, and its share."""
+    """A linear model of the answers' text, and what the members weigh beside it."""
 
     model: LinearModel
     share: LinearShare
 
     def added_to(self, scores: Sequence[float], texts: Sequence[str]) -> list[float]:
-        """members_weight · score + weight · (linear score − offset), for each answer."""
+        """(linear score − offset) + members_weight · score, for each answer."""
         share = self.share
-        alone = self.model.scores(texts) - share.offset
+        alone = (self.model.scores(texts) - share.offset).tolist()
         return [
-            share.members_weight * score + share.weight * float(linear)
+            linear + share.members_weight * score
             for score, linear in zip(scores, alone, strict=True)
         ]
 

@@ -73,7 +73,7 @@ from preftune.stats.queries import (
 from preftune.stats.rating_gap import GapClosed, gap_closed
 from preftune.stats.ratings import Ratings, ratings_from_votes
 from preftune.stats.sequential import Stopped, confidence_sequence, sequential_win_rate
-from preftune.stats.stacking import stacking_weights
+from preftune.stats.stacking import stacking_weight
 from preftune.stats.standings import Standing, Standings, standings
 from preftune.stats.whose import (
     HeldOut,
@@ -161,7 +161,7 @@ __all__ = [
     "share_by_group",
     "share_estimate",
     "spearman",
-    "stacking_weights",
+    "stacking_weight",
     "standings",
     "stock_phrase",
     "top_openers",

@@ -1,43 +1,45 @@
-"""What several scores are worth together."""
+"""What a score adds to another one."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 
 from preftune.records import BadInput
-from preftune.stats.clusters import Floats, shares
+from preftune.stats.clusters import Floats, column, shares
 
 LARGEST = 100.0
-"""Upper end of a weight, for scores that are always right."""
-
-NOTHING = 1e-6
-"""A smaller weight is none: where the search stopped just short of 0."""
+"""Upper end of a weight, for a score that is always right."""
 
 
-def stacking_weights(
-    gaps: ArrayLike, outcomes: ArrayLike, weights: ArrayLike | None = None
-) -> Floats:
-    """The w ≥ 0 of least cross-entropy of sigmoid(gaps · w) on the outcomes, shape (scores,).
+def stacking_weight(
+    gaps: ArrayLike,
+    offsets: ArrayLike,
+    outcomes: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> float:
+    """The w ≥ 0 of least cross-entropy of sigmoid(offset + w · gap) on the outcomes.
 
-    Stacked regressions (Breiman 1996), with the logistic loss of pairs: ``gaps`` has a row a pair
-    and a column a score, and ``outcomes`` in [0, 1] the share for the pair's first side. The gaps
-    are of pairs that the scores were not fitted on. A score that does not help gets 0; where none
-    helps, all get 1. ``weights`` multiply the pairs' losses.
+    A stacked regression (Breiman 1996, who asks for weights that are not negative) with the
+    logistic loss of pairs and one free weight: ``offsets`` are in log-odds already and stay as they
+    are. ``outcomes`` in [0, 1] are the shares for a pair's first side, and the pairs ones that
+    neither score was fitted on. 0 where ``gaps`` do not help. ``weights`` multiply the losses.
     """
-    table, y = np.asarray(gaps, dtype=np.float64), shares(outcomes, "outcomes")
-    if table.ndim != 2 or len(table) != y.size:
-        raise BadInput(f"There are gaps of shape {table.shape} but {y.size} outcomes.")
-    counted = np.ones(y.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    gap, offset = column(gaps, "gaps"), column(offsets, "offsets")
+    y = shares(outcomes, "outcomes")
+    counted = np.ones(y.size) if weights is None else column(weights, "weights")
+    sizes = {part.size for part in (gap, offset, y, counted)}
+    if len(sizes) > 1:
+        raise BadInput(f"There are {gap.size} gaps, {offset.size} offsets and {y.size} outcomes.")
 
-    def cost(given: Floats) -> tuple[float, Floats]:
-        z = table @ given
-        loss = y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z)
-        slope = counted * (1 / (1 + np.exp(-z)) - y)
-        return float(counted @ loss), table.T @ slope
+    def slope(weight: float) -> float:
+        z = offset + weight * gap
+        return float(np.sum(counted * gap * (1 / (1 + np.exp(-z)) - y)))
 
-    width = table.shape[1]
-    bounds = [(0.0, LARGEST)] * width
-    found = minimize(cost, np.full(width, 1 / width), jac=True, method="L-BFGS-B", bounds=bounds)
-    best = np.asarray(found.x, dtype=np.float64)
-    best[best < NOTHING] = 0.0
-    return best if bool(best.any()) else np.ones(width)
+    def loss(weight: float) -> float:
+        z: Floats = offset + weight * gap
+        return float(np.sum(counted * (y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z))))
+
+    if slope(0.0) >= 0:
+        return 0.0
+    found = minimize_scalar(loss, bounds=(0.0, LARGEST), method="bounded", options={"xatol": 1e-8})
+    return float(found.x)

@@ -6,7 +6,7 @@ fold found is on the disk as soon as it is found, and is not worked out again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from preftune.data import write_rows
 from preftune.evaluation import baselines, correctness, paired_accuracy
 from preftune.models import Renderer, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.reward_linear import known_words, networks_weight
 from preftune.pipeline.reward_rows import axes_for, pairs_of, read_records
 from preftune.pipeline.stages.reward_model import fresh_model
 from preftune.recipe import CrossValidate
 from preftune.records import BadInput, Comparison
-from preftune.stats import share_estimate, stacking_weights
+from preftune.stats import share_estimate
 from preftune.training import Journal
 
 BASELINES = ("longer", "tfidf", "tfidf_length")
@@ -40,12 +41,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """Comparisons as pairs of ids, and the group of each; ``names`` are the groups in order."""
+    """Comparisons as pairs of ids, and the group of each; ``names`` are the groups in order.
+
+    ``known`` are the word counts that the linear model reads by.
+    """
 
     comparisons: Sequence[Comparison]
     pairs: Sequence[Pair]
     groups: Sequence[str]
     names: Sequence[str]
+    known: Mapping[str, int]
 
     def rows_of(self, names: Sequence[str]) -> list[int]:
         return [at for at, group in enumerate(self.groups) if group in names]
@@ -61,7 +66,7 @@ class Fold:
     correct: dict[str, Floats]
     members: Sequence[dict[str, Any]]
     linear: dict[str, Any] | None = None
-    """The linear model's penalty and the weights of both parts."""
+    """The linear model's penalty, and what the networks weigh beside it."""
 
 
 def run(context: StageContext[CrossValidate]) -> StageOutcome:
@@ -156,7 +161,9 @@ def _read(context: StageContext[CrossValidate]) -> Grouped:
     model = _fresh(context)
     renderer: Renderer = renderer_for(model, load_tokenizer(source), source)
     pairs = pairs_of(comparisons, renderer, settings.reward_model)
-    return Grouped(comparisons, pairs, groups, names)
+    linear = settings.reward_model.linear
+    known = {} if linear is None else known_words(context.inputs, linear, "reward_model.linear")
+    return Grouped(comparisons, pairs, groups, names, known)
 
 
 def groups_of(comparisons: Sequence[Comparison], by: str, path: Path) -> list[str]:
@@ -189,7 +196,7 @@ def _train_fold(
     gaps = mean[[places[p.chosen] for p in test]] - mean[[places[p.rejected] for p in test]]
     parts: dict[str, Floats] = {}
     linear: dict[str, Any] | None = None
-    if context.settings.reward_model.linear:
+    if context.settings.reward_model.linear is not None:
         parts["networks"] = correctness(gaps)
         gaps, alone, linear = _with_linear(grouped, group, members, gaps)
         parts["linear"] = correctness(alone)
@@ -218,35 +225,31 @@ def _with_linear(
 ) -> tuple[Floats, Floats, dict[str, Any]]:
     """Gaps of both parts on the group left out, the linear model's alone, and what is told.
 
-    The parts' weights are fitted on the groups that each member stopped on, where the linear model
+    The networks' weight is fitted on the groups that each member stopped on, where the linear model
     is one that has not learned from them either.
     """
-
-    def learned(rows: Sequence[int], penalty: float | None) -> LinearFit:
-        return fit_linear(
-            [grouped.pairs[row] for row in rows], [grouped.groups[row] for row in rows], penalty
-        )
-
     others = [name for name in grouped.names if name != group]
-    fit = learned(grouped.rows_of(others), None)
+    fit = _fit_linear(grouped, others)
     held: list[Pair] = []
-    table: list[Floats] = []
+    read: list[Floats] = []
     for member in members:
         stop = member["validation_groups"]
-        apart = learned(grouped.rows_of([name for name in others if name not in stop]), fit.penalty)
+        apart = _fit_linear(grouped, [name for name in others if name not in stop], fit.penalty)
         pairs = [grouped.pairs[row] for row in grouped.rows_of(stop)]
-        table.append(np.column_stack([member["validation_gaps"], linear_gaps(apart.model, pairs)]))
+        read.append(linear_gaps(apart.model, pairs))
         held += pairs
-    weights = stacking_weights(
-        np.concatenate(table), [pair.probability for pair in held], [pair.weight for pair in held]
-    )
+    stopped = [gap for member in members for gap in member["validation_gaps"]]
+    weight = networks_weight(stopped, np.concatenate(read), held)
     alone = linear_gaps(fit.model, [grouped.pairs[row] for row in grouped.rows_of([group])])
-    told = {
-        "penalty": fit.penalty,
-        "members_weight": float(weights[0]),
-        "weight": float(weights[1]),
-    }
-    return np.column_stack([network_gaps, alone]) @ weights, alone, told
+    told = {"penalty": fit.penalty, "members_weight": weight}
+    return alone + weight * network_gaps, alone, told
+
+
+def _fit_linear(grouped: Grouped, names: Sequence[str], penalty: float | None = None) -> LinearFit:
+    rows = grouped.rows_of(names)
+    pairs = [grouped.pairs[row] for row in rows]
+    groups = [grouped.groups[row] for row in rows]
+    return fit_linear(pairs, groups, grouped.known, penalty)
 
 
 def _member(

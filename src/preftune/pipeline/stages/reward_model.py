@@ -45,7 +45,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.reward_linear import linear_beside
+from preftune.pipeline.reward_linear import known_words, linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
 from preftune.pipeline.stages.sft import demonstration_rows
 from preftune.recipe import Process, RewardModel
@@ -88,14 +88,14 @@ class Prepared:
 
 def run(context: StageContext[RewardModel]) -> StageOutcome:
     settings = context.settings
-    if settings.linear and "validation" not in context.inputs:
+    if settings.linear is not None and "validation" not in context.inputs:
         raise BadInput(
-            "The share of linear is fitted on validation rows, and there are none.",
+            "What the network adds to linear is fitted on validation rows, and there are none.",
             remedy="Name them with validation, or leave linear out.",
         )
     ready = _prepare(context)
     counted = {COUNTED.get(settings.objective.kind, "pairs"): len(ready.train)}
-    if settings.members > 1 or settings.linear:
+    if settings.members > 1 or settings.linear is not None:
         return StageOutcome({"model": "model"}, _members(context, ready) | counted)
     inputs = ready.inputs(ready.first, context.seed)
     with context.journal(settings.checkpoint_every) as journal:
@@ -301,8 +301,9 @@ def _together(
         )
         one = aggregated(scores_MB, settings.aggregation)
         gaps = (one[: len(pairs)] - one[len(pairs) :]).tolist()
-        if settings.linear:
-            beside = linear_beside(ready.train, pairs, gaps, context.model_folder)
+        if settings.linear is not None:
+            known = known_words(context.inputs, settings.linear, "linear")
+            beside = linear_beside(ready.train, pairs, gaps, known, context.model_folder)
             share, gaps = beside.share, beside.gaps
             found |= beside.told
         found |= _told(settings, pairs, gaps)
