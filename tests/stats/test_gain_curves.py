@@ -39,6 +39,18 @@ def test_an_exact_curve_comes_back(shape: Shape) -> None:
     assert before is not None and before.high == 0.0
 
 
+@pytest.mark.parametrize("shape", TRUE)
+def test_no_other_distance_gains_more_than_the_peak(shape: Shape) -> None:
+    fit = gain_curve(shape, D, truth(shape, D))
+    where, top = fit.peak_distance(), fit.peak_gain(rng=np.random.default_rng(0))
+    assert where is not None and top is not None
+    grid = np.linspace(0.1, 8, 20000)
+    gains = truth(shape, grid)
+    assert where.value == pytest.approx(grid[gains.argmax()], abs=1e-3)
+    assert top.value == pytest.approx(gains.max(), abs=1e-6)
+    assert fit.residual == pytest.approx(0.0, abs=1e-12)
+
+
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("shape", TRUE)
 def test_coverage_over_500_simulations(shape: Shape, known: bool) -> None:
@@ -92,6 +104,9 @@ def test_what_never_turns() -> None:
     fit = gain_curve("best_of_n", D, D + 0.05 * D**2)
     assert fit.peak_distance() is None and fit.past_peak(3) is None
     assert fit.peak_gain(rng=np.random.default_rng(0)) is None
+    assert gain_curve("best_of_n", D, -D).peak_distance() is None
+    growing = gain_curve("reinforcement", D, D * (0.5 + 0.1 * np.log(D)))
+    assert growing.peak_distance() is None
     open_: GainCurve = gain_curve(
         "best_of_n", D[:4], 1.0 * D[:4] - 0.05 * D[:4] ** 2, np.full(4, 0.3)
     )
@@ -104,6 +119,10 @@ def test_what_never_turns() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(BadInput, match="needs more different distances"):
         gain_curve("best_of_n", [0, 1, 1], [0, 1, 1])
+    with pytest.raises(BadInput, match="3 distances but 2 gains"):
+        gain_curve("reinforcement", [1, 2, 3], [1, 2])
+    with pytest.raises(BadInput):
+        gain_curve("best_of_n", [1, 2, float("inf")], [1, 2, 3])
     with pytest.raises(BadInput, match="at least 0"):
         gain_curve("best_of_n", [-1, 1, 2], [0, 1, 1])
     with pytest.raises(BadInput, match="standard error above 0"):

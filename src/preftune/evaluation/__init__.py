@@ -23,11 +23,6 @@ from preftune.evaluation.best_of_n import (
     best_of_n_weights,
 )
 from preftune.evaluation.divergence import kl_to_reference, sampled_kl
-from preftune.evaluation.overoptimization import (
-    Overoptimization,
-    best_of_n_curve,
-    reinforcement_curve,
-)
 from preftune.evaluation.policy_report import PolicyReport, policy_report
 from preftune.evaluation.reward_accuracy import (
     RewardReport,
@@ -41,13 +36,11 @@ from preftune.evaluation.win_rate import WinRate, compare_policies, compare_scor
 __all__ = [
     "Baselines",
     "Commitment",
-    "Overoptimization",
     "PolicyReport",
     "RewardReport",
     "WinRate",
     "baselines",
     "best_of_n",
-    "best_of_n_curve",
     "best_of_n_kl",
     "best_of_n_policy",
     "best_of_n_policy_kl",
@@ -65,7 +58,6 @@ __all__ = [
     "paired_accuracy",
     "policy_report",
     "pool_probability",
-    "reinforcement_curve",
     "reward_accuracy",
     "sampled_kl",
     "slices",

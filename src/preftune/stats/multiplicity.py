@@ -1,7 +1,5 @@
 """Whether an effect is there, when many are looked for at once."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
@@ -57,8 +55,3 @@ def _binomial_tail(least: int, count: int) -> float:
     k = np.arange(1, count + 1)
     log_choose[1:] = np.cumsum(np.log(count - k + 1) - np.log(k))
     return float(np.exp(log_choose[least:] - count * np.log(2)).sum())
-
-
-def surviving(names: Sequence[str], p_values: Sequence[float], level: float = 0.05) -> list[str]:
-    """The names whose effect is there after Holm's correction."""
-    return [name for name, p in zip(names, holm(p_values), strict=True) if p < level]

@@ -13,6 +13,7 @@ from preftune.feedback.kinds import kind
 from preftune.feedback.store import (
     adjudication,
     agreement,
+    fixed,
     gold,
     items,
     latest,
@@ -21,7 +22,7 @@ from preftune.feedback.store import (
 from preftune.feedback.store.engine import Store
 from preftune.feedback.store.exporting import watermark_now
 from preftune.feedback.store.gold import GoldResult
-from preftune.feedback.store.nouns import Item, Judgment, Project
+from preftune.feedback.store.nouns import Judgment, Project
 from preftune.records import BadInput, Estimate
 from preftune.stats import share_estimate
 from preftune.web.payloads import answer_said, order_of, question_of
@@ -71,31 +72,14 @@ def votes_of(store: Store, project: Project) -> tuple[Vote, ...]:
 
 
 def _votes(store: Store, project: Project, watermark: int) -> tuple[Vote, ...]:
-    one, question = kind(project.kind), question_of(project)
-    texts = {item.number: _texts(item) for item in _all_items(store, project.id)}
+    asking = fixed.asking(store, project.id)
     with store.reading() as connection:
         said = [
             judgment
             for of_item in latest.last_revisions(connection, project.id, watermark=watermark)
             for judgment in of_item
         ]
-    return tuple(
-        Vote(
-            row, one.values(question, one.answer.model_validate(row.answer), texts[row.item_number])
-        )
-        for row in said
-    )
-
-
-def _all_items(store: Store, project_id: int) -> Iterable[Item]:
-    after = 0
-    while page := items.listed(store, project_id, after=after, limit=500):
-        yield from page
-        after = page[-1].number
-
-
-def _texts(item: Item) -> tuple[str, ...]:
-    return tuple(response.text for response in item.responses)
+    return tuple(Vote(row, agreement.values_of(store, asking, row)) for row in said)
 
 
 def agreement_view(store: Store, project: Project) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def reliability(
         for said in latest.last_revisions(connection, wanted.id, watermark=mark):
             for one in said:
                 people[one.annotator_id] = (one.annotator, one.group, one.origin)
-                _add(cells, one, _values(store, asking, one))
+                _add(cells, one, values_of(store, asking, one))
     return tuple(
         _table(measure, cells[measure.name], people)
         for measure in asking.kind.measures(asking.question)
@@ -54,7 +54,10 @@ def reliability(
     )
 
 
-def _values(store: Store, asking: fixed.Asking, one: Judgment) -> Mapping[str, Mapping[str, float]]:
+def values_of(
+    store: Store, asking: fixed.Asking, one: Judgment
+) -> Mapping[str, Mapping[str, float]]:
+    """The numbers that the kind makes of one answer: {measure: {unit: value}}."""
     item = items.by_number(store, one.item_number)
     answer = asking.kind.answer.model_validate(dict(one.answer))
     return asking.kind.values(asking.question, answer, [r.text for r in item.responses])
