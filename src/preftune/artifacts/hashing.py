@@ -45,15 +45,18 @@ def plain(value: Any, refuse: type[PreftuneError] = BadInput, place: str = "the 
     raise TypeError(f"{place} is a {type(value).__name__}; only JSON's own types can be hashed")
 
 
+_spelled = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
+
+
 def canonical_json(value: Any) -> bytes:
     """The one spelling of ``value``: keys sorted, no spaces, ASCII, floats as ``repr`` has them.
 
     1 and 1.0 differ; a tuple and a list of the same items do not. BadInput for NaN and infinity,
     TypeError for anything that is not JSON (a path, a set, a key that is no string).
     """
-    return json.dumps(
-        plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode("ascii")
+    return _spelled(plain(value)).encode("ascii")
 
 
 def sha256_bytes(content: bytes) -> str:

@@ -35,14 +35,19 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long a round.")] = 5.0,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; the median counts.")] = 3,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes at once.")] = 16,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Labelers writing or asking at once.")
+    ] = 16,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="feedback: over how many processes.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> Reply:
     """Measure a piece of work; JSON rows with unit, value and spread."""
     if work not in WORKS:
         raise BadInput(f"There is no work {work!r} to measure.", remedy=f"Try {', '.join(WORKS)}.")
     asked = {"data": data, "store": store, "seconds": seconds, "rounds": rounds}
-    rows = WORKS[work]({**asked, "workers": workers})
+    rows = WORKS[work]({**asked, "workers": workers, "processes": processes})
 
     def show(console: Console) -> None:
         names = ("work", "unit", "value", "spread", "peer", "ratio")
@@ -74,7 +79,7 @@ def row(work: str, unit: str, values: list[float], **more: Any) -> dict[str, Any
 
 
 def feedback(asked: Mapping[str, Any]) -> Rows:
-    """Lease-and-submit cycles in the label store; every cycle is two durable transactions."""
+    """Lease-and-submit cycles in the label store; every cycle is two writes, each on the disk."""
     from preftune.cli.label import store_url
     from preftune.feedback.store.speed import measure
 
@@ -85,8 +90,10 @@ def feedback(asked: Mapping[str, Any]) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(asked["rounds"]):
             url = str(Path(folder) / f"{number}.db") if given is None else store_url(given)
-            paces.append(measure(url, writers=asked["workers"], seconds=asked["seconds"]))
-    more = {"writers": asked["workers"], "errors": sum(pace.errors for pace in paces)}
+            how = {name: asked[name] for name in ("processes", "seconds")}
+            paces.append(measure(url, writers=asked["workers"], **how))
+    more = {"writers": asked["workers"], "processes": paces[0].processes}
+    more["errors"] = sum(pace.errors for pace in paces)
     return [
         row("feedback", "lease-and-submit cycles/s", [p.per_second for p in paces], **more),
         row("feedback wait, median", "ms", [p.median_ms for p in paces]),

@@ -60,14 +60,16 @@ def _http_round(clients: int, seconds: float, place: Path | None) -> float:
             context = multiprocessing.get_context("spawn")
             barrier, results = context.Barrier(clients), context.Queue()
             workers = [
-                context.Process(target=_label, args=(port, secret, seconds, barrier, results))
+                context.Process(
+                    target=_label, args=(port, secret, seconds, barrier, results), daemon=True
+                )
                 for secret in secrets
             ]
             for worker in workers:
                 worker.start()
             done = [results.get(timeout=START_SECONDS + 10 * seconds) for _ in workers]
             for worker in workers:
-                worker.join()
+                worker.join(START_SECONDS)
     faults = [fault for _, fault in done if fault]
     if faults:
         raise RunFailed(f"A client was refused: {faults[0]}.")
@@ -141,8 +143,7 @@ def _pressed(page: Any) -> list[float]:
         page.wait_for_timeout(250)  # the next item is being fetched while one reads
         page.keyboard.press("2")
         page.keyboard.press("Enter")
-        while page.evaluate("window.took.length") < done:
-            page.wait_for_timeout(10)
+        page.wait_for_function(f"window.took.length >= {done}", polling=10)
     took: list[float] = page.evaluate("window.took")
     return took
 
@@ -190,7 +191,7 @@ def _server(path: Path) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait()
+        process.wait(START_SECONDS)
 
 
 def _answers(port: int) -> bool:

@@ -175,22 +175,34 @@ def import_items(
         float, typer.Option("--random-share", min=0, max=1, help="The share drawn at random.")
     ] = 0.1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
+    votes: Annotated[
+        bool, typer.Option("--votes/--no-votes", help="Take the rows' votes in as judgments.")
+    ] = True,
+    origin: Annotated[
+        str, typer.Option("--origin", help="Who voted: human, tool or model.")
+    ] = "human",
     skip_bad: SkipBad = 0,
     as_json: AsJson = False,
 ) -> Reply:
-    """Add items from a dataset file: all of them, or those most worth a person's time."""
-    from preftune.cli.label_items import chosen_items, items_in
-    from preftune.feedback.store import items, projects
+    """Add items from a dataset file: all of them, or those most worth a person's time.
+
+    Rows with votes bring them along as judgments, each with its annotator and origin.
+    """
+    from preftune.cli.label_items import chosen_items, items_and_votes
+    from preftune.feedback.store import items, past, projects
 
     with opened(store) as place:
         wanted = projects.named(place, project)
-        new = items_in(file, wanted, skip_bad=skip_bad)
+        new, given = items_and_votes(file, wanted, origin, skip_bad=skip_bad)
         if count is not None:
             draw = {"by": by, "scores": scores, "diversity": diversity}
             new = chosen_items(new, count, {**draw, "random_share": random_share, "seed": seed})
         added = items.add(place, wanted.id, new, actor=ACTOR)
+        asked = {item.id for item in new}
+        kept = [vote for vote in given if votes and vote.item in asked]
+        fresh, _ = past.add(place, wanted.id, kept, actor=ACTOR)
     found = {"project": project, "file": file, "rows": len(new), "added": added}
-    found["known"] = len(new) - added
+    found |= {"known": len(new) - added, "votes": len(kept), "votes_added": fresh}
     return Reply(found, lambda console: show_imported(found, console))
 
 

@@ -20,6 +20,8 @@ def show_imported(found: Mapping[str, Any], console: Console) -> None:
     write_line(console, f"{found['added']} items added to {found['project']}")
     if found["known"]:
         write_line(console, f"{found['known']} were there already")
+    if found["votes"]:
+        write_line(console, f"{found['votes_added']} of {found['votes']} votes taken in")
 
 
 def show_exported(found: Mapping[str, Any], console: Console) -> None:

@@ -35,15 +35,15 @@ def simulate(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> Reply:
-    """Let simulated labelers answer a comparison project, with origin "tool".
+    """Let simulated labelers answer a project of any kind, with origin "tool".
 
     With --server they log in with tokens of their own and send what a browser sends.
     """
     from preftune.cli.simulated_desks import HttpDesk, StoreDesk, labelers_of
     from preftune.feedback.population import POPULATIONS
     from preftune.feedback.simulating import Simulation, work_through
-    from preftune.feedback.store import projects
-    from preftune.worlds import gold_judge
+    from preftune.feedback.store import fixed, projects
+    from preftune.worlds import world as known_world
 
     if population not in POPULATIONS:
         raise BadInput(
@@ -54,10 +54,9 @@ def simulate(
         who = replace(who, annotators=annotators, votes_per_pair=1)
     with opened(store) as place:
         wanted = projects.named(place, project)
-        if wanted.kind != "comparison":
-            raise BadInput(f"Simulated labelers compare; {project} is of kind {wanted.kind}.")
-        scale = str(wanted.question.get("scale", "7-point"))
-        simulation = Simulation(gold_judge(world), who, seed or 0, scale)
+        question = fixed.asking(place, wanted.id).question
+        lore = known_world(world)
+        simulation = Simulation(lore.judge, lore.write, who, seed or 0, wanted.kind, question)
         people = labelers_of(place, simulation, population, ACTOR)
 
         def one(pair: Any) -> dict[str, int]:

@@ -1,21 +1,23 @@
 """Simulated labelers at a labelling desk: the same law as ever, one item at a time.
 
-What a labeler answers depends on the seed, the labeler and the pair alone, so a run that is stopped
+What a labeler answers depends on the seed, the labeler and the item alone, so a run that is stopped
 and started again, or whose requests arrive in another order, says the same.
 """
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from preftune.feedback.labelers import utility, vote_probability
+from preftune.feedback.kinds import Question
+from preftune.feedback.kinds.comparison import ComparisonQuestion
 from preftune.feedback.population import Annotator, Population, draw_pool
+from preftune.feedback.simulated_answers import ANSWERS, Sitting
 from preftune.feedback.store.nouns import Item
-from preftune.records import BadInput, Completion, Message, Prompt, Score, StopReason
+from preftune.records import Axes, BadInput, Completion, Message, Prompt, Score, StopReason
 
 
 class Desk(Protocol):
@@ -35,9 +37,12 @@ class Simulation:
     """Who labels, by which judge, and from which seed."""
 
     score: Score
+    write: Callable[[Mapping[str, Any], np.random.Generator], str]
+    """One text by a prompt's columns, where a kind asks for one."""
     population: Population
     seed: int
-    scale: str = "7-point"
+    kind: str = "comparison"
+    question: Question = ComparisonQuestion()
 
     @property
     def pool(self) -> tuple[Annotator, ...]:
@@ -45,27 +50,30 @@ class Simulation:
         return draw_pool(self.population, self.seed)
 
     def answer(self, person: Annotator, item: Item, order: Sequence[int]) -> dict[str, Any]:
-        """A comparison's answer. The strength grows with the gap between the two utilities.
+        """An answer of the project's kind. Raises BadInput when the judge cannot judge the item."""
+        rng = np.random.default_rng(_fingerprint(self.seed, person.name, item.name))
+        texts = tuple(response.text for response in item.responses)
+        sitting = Sitting(
+            person,
+            self.question,
+            texts,
+            tuple(order),
+            lambda given: self._judged(item, given),
+            lambda: self.write(item.columns, rng),
+            rng,
+        )
+        if not texts:
+            self._judged(item, [""])
+        return ANSWERS[self.kind](sitting)
 
-        Raises BadInput when the judge cannot judge the item.
-        """
-        axes = self.score([_completion(item, place) for place in (0, 1)])
-        if axes[0] is None or axes[1] is None:
+    def _judged(self, item: Item, texts: Sequence[str]) -> list[Axes]:
+        found = [axes for axes in self.score([_completion(item, text) for text in texts]) if axes]
+        if len(found) < len(texts):
             raise BadInput(
                 f'The judge cannot judge the item "{item.name}".',
-                remedy="Import pairs of the judge's own world, with all their columns.",
+                remedy="Import items of the judge's own world, with all their columns.",
             )
-        first, second = axes[order[0]], axes[order[1]]
-        assert first is not None and second is not None
-        rng = np.random.default_rng(_fingerprint(self.seed, person.name, item.name))
-        prefers_first = bool(rng.random() < vote_probability(first, second, person))
-        chosen = order[0] if prefers_first else order[1]
-        said: dict[str, Any] = {"choice": "ab"[chosen]}
-        if self.scale != "2-way":
-            gap = abs(utility(first, person) - utility(second, person)) / person.temperature
-            most = 3 if self.scale == "7-point" else 4
-            said["strength"] = min(1 + int(gap), most)
-        return said
+        return found
 
 
 def work_through(
@@ -90,12 +98,11 @@ def submission_id(seed: int, person: str, item: Item) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-def _completion(item: Item, place: int) -> Completion:
-    text: Any = item.prompt
-    if not isinstance(text, str):
-        text = tuple(Message(turn["role"], turn["content"]) for turn in text)
-    prompt = Prompt(text, item.columns)
-    return Completion(prompt, item.responses[place].text, StopReason.EOS, policy_version="")
+def _completion(item: Item, text: str) -> Completion:
+    asked: Any = item.prompt
+    if not isinstance(asked, str):
+        asked = tuple(Message(turn["role"], turn["content"]) for turn in asked)
+    return Completion(Prompt(asked, item.columns), text, StopReason.EOS, policy_version="")
 
 
 def _fingerprint(*what: object) -> list[int]:

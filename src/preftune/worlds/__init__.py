@@ -1,21 +1,36 @@
 """Worlds in which everything about RLHF can be seen and measured without a download."""
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from preftune.records import BadInput, Score
 from preftune.worlds import digest, helpdesk
+from preftune.worlds.dice import Dice
 from preftune.worlds.world import Sizes, World, WorldData
+
+
+def _helpdesk_reply(columns: Mapping[str, Any], rng: np.random.Generator) -> str:
+    return helpdesk.reply(columns, helpdesk.DEMONSTRATORS, rng).strip()
+
+
+def _digest_reply(columns: Mapping[str, Any], rng: np.random.Generator) -> str:
+    return digest.summary(columns["facts"], digest.DEMONSTRATORS, Dice(rng)).strip()
+
 
 WORLDS: dict[str, World] = {
     "helpdesk": World(
         make=helpdesk.generate,
         judge=helpdesk.GoldJudge(),
+        write=_helpdesk_reply,
         tie_width=helpdesk.TIE_WIDTH,
         max_reply_words=helpdesk.LONGEST,
     ),
     "digest": World(
         make=digest.generate,
         judge=digest.GoldJudge(),
+        write=_digest_reply,
         tie_width=digest.TIE_WIDTH,
         max_reply_words=digest.LONGEST,
     ),

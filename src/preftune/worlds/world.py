@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from preftune.records import Demonstration, Prompt, Score
 
@@ -32,9 +35,13 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """``make(sizes, seed)`` writes the texts; ``judge`` is the gold; ``tie_width`` is in gold."""
+    """``make(sizes, seed)`` writes the texts; ``judge`` is the gold; ``tie_width`` is in gold.
+
+    ``write(columns, rng)``: one reply to the prompt with these columns, as its demonstrators write.
+    """
 
     make: Callable[[Sizes, int], WorldData]
     judge: Score
+    write: Callable[[Mapping[str, Any], np.random.Generator], str]
     tie_width: float
     max_reply_words: int

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preftune.feedback.store import engine, judgments, leases
+from preftune.feedback.store import engine, judgments, leases, line
 from preftune.feedback.store.nouns import Assignment, Nothing, Submission
 from tests.feedback import made
 
@@ -18,7 +18,7 @@ WAIT = 600.0
 
 
 def storm(
-    url: str, project: int, people: Sequence[int], *, begin: str = engine.WRITE_BEGIN
+    url: str, project: int, people: Sequence[int], *, begin: str = line.WRITE_BEGIN
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Every person a process, until nothing is left; acknowledged receipts and errors."""
     context = multiprocessing.get_context("spawn")
@@ -38,9 +38,9 @@ def storm(
 
 
 def _label(url: str, project: int, person: int, begin: str, start: Any, results: Any) -> None:
-    engine.WRITE_BEGIN = begin
+    line.WRITE_BEGIN = begin
     if begin != "BEGIN IMMEDIATE":
-        engine.fcntl = None  # type: ignore[assignment]
+        line.fcntl = None  # type: ignore[assignment]
     store = engine.open_store(url)
     acked: list[dict[str, Any]] = []
     errors: list[str] = []

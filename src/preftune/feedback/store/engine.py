@@ -2,7 +2,8 @@
 
 SQLite: WAL, synchronous=FULL, every write transaction begins with BEGIN IMMEDIATE (a transaction
 that reads first and writes later fails at once when another wrote in between, whatever the busy
-timeout), and the threads of a process queue for one writing connection. PostgreSQL: READ
+timeout), and the threads of a process wait in one line, where those that wait together are
+committed together. PostgreSQL: READ
 COMMITTED with row locks; what two transactions did at the same time is tried again.
 """
 
@@ -12,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
@@ -20,16 +20,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own waiting has to do
-    fcntl = None  # type: ignore[assignment]
-
 from preftune.feedback.store import migrations
+from preftune.feedback.store.line import Line, Undone
 from preftune.feedback.store.schema import SETTING
 from preftune.records import BadInput, RunFailed
 
-WRITE_BEGIN = "BEGIN IMMEDIATE"
 BUSY_SECONDS = 30.0
 RETRIES = 8
 
@@ -49,9 +44,8 @@ class Store:
     reader: Engine
     token_key: bytes
     salt: bytes
-    turn: int | None = None
-    """An open file whose lock the writing processes queue for; None on PostgreSQL."""
-    lock: Lock = field(default_factory=Lock, repr=False)
+    line: Line | None = field(default=None, repr=False)
+    """Where this process's threads wait to write; None on PostgreSQL."""
     items: dict[int, Any] = field(default_factory=dict, repr=False)
     """Items read before; they never change."""
     fixed: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
@@ -81,36 +75,18 @@ class Store:
         """
         for attempt in range(RETRIES):
             try:
-                return self._once(work)
+                if self.line is not None:
+                    return self.line.write(work)
+                with self.writer.begin() as connection:
+                    return work(connection)
+            except Undone as undone:
+                raise _failure(undone.cause) from undone
             except (DBAPIError, self.driver_error) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
                 if self.is_sqlite or not _worth_again(cause) or attempt == RETRIES - 1:
                     raise _failure(cause) from error
                 time.sleep(0.002 * 2**attempt)
         raise AssertionError("unreachable")
-
-    def _once(self, work: Callable[[Connection], T]) -> T:
-        if not self.is_sqlite:
-            with self.writer.begin() as connection:
-                return work(connection)
-        with self.lock, self.writer.connect() as connection, self._turn(), connection.begin():
-            return work(connection)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Waits among the writing processes, woken as soon as the one before is done.
-
-        SQLite alone would sleep and look again, up to a tenth of a second at a time. The promises
-        do not rest on this lock but on the transaction; where there is none, SQLite waits.
-        """
-        if self.turn is None or fcntl is None:
-            yield
-            return
-        fcntl.flock(self.turn, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self.turn, fcntl.LOCK_UN)
 
     def now(self, connection: Connection) -> float:
         """The database's own clock; SQLite runs in this process and has this machine's."""
@@ -120,10 +96,10 @@ class Store:
 
     def close(self) -> None:
         """Closes every connection."""
+        if self.line is not None:
+            self.line.close()
         self.writer.dispose()
         self.reader.dispose()
-        if self.turn is not None:
-            os.close(self.turn)
 
 
 def open_store(url_or_path: str, *, create: bool = False) -> Store:
@@ -137,8 +113,8 @@ def open_store(url_or_path: str, *, create: bool = False) -> Store:
         _check_place(Path(str(url.database)), create)
     writer, reader = _engines(url)
     shown = url.render_as_string(hide_password=True)
-    turn = _turn_file(url)
-    store = Store(shown, writer, reader, b"", b"", turn)
+    line = _line(url, writer)
+    store = Store(shown, writer, reader, b"", b"", line)
     try:
         store.write(lambda connection: migrations.bring_up(connection, create=create, url=shown))
         with store.reading() as connection:
@@ -153,14 +129,15 @@ def open_store(url_or_path: str, *, create: bool = False) -> Store:
         reader,
         bytes.fromhex(secrets["token_key"]),
         bytes.fromhex(secrets["salt"]),
-        turn,
+        line,
     )
 
 
-def _turn_file(url: URL) -> int | None:
-    if fcntl is None or url.get_backend_name() != "sqlite":
+def _line(url: URL, writer: Engine) -> Line | None:
+    """A line of writes with the file whose lock the writing processes wait for."""
+    if url.get_backend_name() != "sqlite":
         return None
-    return os.open(f"{url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return Line(writer, os.open(f"{url.database}-turn", os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _url(given: str) -> URL:
@@ -217,12 +194,11 @@ def _engines(url: URL) -> tuple[Engine, Engine]:
             "poolclass": QueuePool,
             "pool_timeout": 2 * BUSY_SECONDS,
         }
-        writer = create_engine(url, **settings, pool_size=1, max_overflow=0)
+        writer = create_engine(url, **settings, pool_size=1, max_overflow=2)
         reader = create_engine(url, **settings, pool_size=8, max_overflow=16)
         event.listen(writer, "connect", _connect_writer)
-        event.listen(writer, "begin", lambda connection: _begin(connection, WRITE_BEGIN))
         event.listen(reader, "connect", _connect_reader)
-        event.listen(reader, "begin", lambda connection: _begin(connection, "BEGIN"))
+        event.listen(reader, "begin", _begin)
         return writer, reader
     options = "-c synchronous_commit=on -c timezone=UTC"
     settings = {"pool_pre_ping": True, "connect_args": {"options": options}}
@@ -242,9 +218,9 @@ def _connect_writer(connection: Any, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection, words: str) -> None:
+def _begin(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
-    driver.execute(words)
+    driver.execute("BEGIN")
 
 
 def _connect_reader(connection: Any, _: object) -> None:

@@ -18,6 +18,8 @@ from preftune.feedback.store.schema import DECISION, EVENT, JUDGMENT
 from preftune.feedback.store.statements import Prepared
 
 START = "0" * 64
+_LINKED = json.JSONEncoder(separators=(",", ":")).encode
+_WRITTEN = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 CHAIN_LOCK = 0x70726566  # "pref": PostgreSQL's advisory lock on the end of the chain
 BLOCK = 1_000
 
@@ -55,7 +57,7 @@ def append(
         _LOCK.all(connection, {})
     last, previous = head(connection)
     seq = last + 1
-    written = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    written = _WRITTEN(payload)
     _ADD.change(
         connection,
         {
@@ -74,7 +76,7 @@ def append(
 
 def link(*fields: object) -> str:
     """The hash of an event's fields, in the order of the columns."""
-    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_LINKED(fields).encode()).hexdigest()
 
 
 _JUDGMENT_COLUMNS = sorted(column.name for column in JUDGMENT.c if column.name != "seq")

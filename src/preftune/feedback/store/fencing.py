@@ -4,7 +4,6 @@ A token is the epoch and a keyed hash of assignment and epoch, so no token is st
 made up. Sides and gold are drawn by the project's key, so a reload draws the same.
 """
 
-import hashlib
 import hmac
 
 from preftune.feedback.store.engine import Store
@@ -48,4 +47,4 @@ def pseudonym(salt: bytes, annotator_id: int) -> str:
 
 
 def _mac(key: bytes, message: str) -> str:
-    return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()[:MAC_LETTERS]
+    return hmac.digest(key, message.encode(), "sha256").hex()[:MAC_LETTERS]

@@ -1,11 +1,12 @@
 """Items: prompts with their responses, in the order they are asked."""
 
 import json
+from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from preftune.artifacts import canonical_json, hash_value
 from preftune.feedback.kinds import Kind, kind
@@ -14,12 +15,19 @@ from preftune.feedback.store.engine import Store
 from preftune.feedback.store.faults import Conflict, Unknown
 from preftune.feedback.store.nouns import Item, NewItem, Project, Response
 from preftune.feedback.store.schema import ITEM, RESPONSE, SLOT
+from preftune.feedback.store.statements import Prepared
 from preftune.records import BadInput
 
 KEPT = 5_000
 """How many items a process remembers."""
 AT_ONCE = 500
 ROLES = ("system", "user", "assistant", "tool")
+_ONE = Prepared(select(ITEM).where(ITEM.c.id == bindparam("number")))
+_OneRow = namedtuple("_OneRow", [column.name for column in ITEM.c])  # type: ignore[misc]
+_ITS = Prepared(
+    select(RESPONSE).where(RESPONSE.c.item_id == bindparam("number")).order_by(RESPONSE.c.place)
+)
+_ItsRow = namedtuple("_ItsRow", [column.name for column in RESPONSE.c])  # type: ignore[misc]
 
 
 def add(store: Store, project_id: int, new: Iterable[NewItem], *, actor: str) -> int:
@@ -189,13 +197,15 @@ def by_number(store: Store, number: int) -> Item:
     if kept is not None:
         return kept
     with store.reading() as connection:
-        found = _items(connection, connection.execute(select(ITEM).where(ITEM.c.id == number)))
-    if not found:
-        raise Unknown(f"There is no item number {number}.")
+        row = _ONE.first(connection, {"number": number})
+        if row is None:
+            raise Unknown(f"There is no item number {number}.")
+        texts = [_response(_ItsRow(*one)) for one in _ITS.all(connection, {"number": number})]
+    found = _item(_OneRow(*row), texts)
     if len(store.items) >= KEPT:
         store.items.clear()
-    store.items[number] = found[0]
-    return found[0]
+    store.items[number] = found
+    return found
 
 
 def named(store: Store, project_id: int, name: str) -> Item:
@@ -236,23 +246,27 @@ def _items(connection: Connection, found: Iterable[Row[Any]]) -> list[Item]:
         numbers = [row.id for row in rows[start : start + AT_ONCE]]
         chosen = select(RESPONSE).where(RESPONSE.c.item_id.in_(numbers))
         for one in connection.execute(chosen.order_by(RESPONSE.c.item_id, RESPONSE.c.place)):
-            sampling = None if one.sampling is None else json.loads(one.sampling)
-            response = Response(json.loads(one.text), one.model, sampling)
-            texts.setdefault(one.item_id, []).append(response)
-    return [
-        Item(
-            number=row.id,
-            project_id=row.project_id,
-            name=row.name,
-            prompt=json.loads(row.prompt),
-            responses=tuple(texts.get(row.id, ())),
-            columns=json.loads(row.columns),
-            purpose=row.purpose,
-            gold=None if row.gold is None else json.loads(row.gold),
-            explanation=row.explanation,
-            priority=row.priority,
-            selection_probability=row.selection_probability,
-            group_id=row.group_id,
-        )
-        for row in rows
-    ]
+            texts.setdefault(one.item_id, []).append(_response(one))
+    return [_item(row, texts.get(row.id, ())) for row in rows]
+
+
+def _response(row: Any) -> Response:
+    sampling = None if row.sampling is None else json.loads(row.sampling)
+    return Response(json.loads(row.text), row.model, sampling)
+
+
+def _item(row: Any, responses: Sequence[Response]) -> Item:
+    return Item(
+        number=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        prompt=json.loads(row.prompt),
+        responses=tuple(responses),
+        columns=json.loads(row.columns),
+        purpose=row.purpose,
+        gold=None if row.gold is None else json.loads(row.gold),
+        explanation=row.explanation,
+        priority=row.priority,
+        selection_probability=row.selection_probability,
+        group_id=row.group_id,
+    )

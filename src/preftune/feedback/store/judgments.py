@@ -117,7 +117,7 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
 
     def work(connection: Connection) -> Receipt:
         lease = Lease(*_LOCKED.first(connection, {"assignment": submission.assignment_id}))
-        replay = _replayed(connection, submission_id, body)
+        replay = replayed_in(connection, submission_id, body)
         if replay is not None:
             return replay
         if not lease.active:
@@ -127,7 +127,7 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
         shown = submission.presentation.guideline_version
         first = {**row, "judgment_id": submission_id, "revision": 1, "status": status, "slot": slot}
         first["guideline_version"] = _guideline(connection, lease, shown)
-        _store(connection, lease, first, moment)
+        add_in(connection, lease, first, moment)
         if item.purpose == "training" and status != "surplus":
             lesson = lessons.learn(connection, asking.project, item, lease, moment)
             return Receipt(submission_id, 1, status, lesson=lesson)
@@ -150,7 +150,7 @@ def _guideline(connection: Connection, lease: Lease, shown: int | None) -> int:
     return shown
 
 
-def _replayed(connection: Connection, submission_id: str, body: str) -> Receipt | None:
+def replayed_in(connection: Connection, submission_id: str, body: str) -> Receipt | None:
     same = _SAME.first(connection, {"submission": submission_id})
     if same is None:
         return None
@@ -182,7 +182,7 @@ def _place(
     return "late", int(free[0])
 
 
-def _store(connection: Connection, lease: Lease, row: dict[str, Any], now: float) -> None:
+def add_in(connection: Connection, lease: Lease, row: dict[str, Any], now: float) -> None:
     """Adds the row and the event that carries its digest."""
     row |= {
         "project_id": lease.project_id,
@@ -235,7 +235,7 @@ def revise(store: Store, revision: Revision, *, now: float | None = None) -> Rec
 
     def work(connection: Connection) -> Receipt:
         lease = Lease(*_LOCKED.first(connection, {"assignment": first.assignment_id}))
-        replay = _replayed(connection, submission_id, body)
+        replay = replayed_in(connection, submission_id, body)
         if replay is not None:
             return replay
         if not lease.active:
@@ -248,7 +248,7 @@ def revise(store: Store, revision: Revision, *, now: float | None = None) -> Rec
         same = {"judgment_id": revision.judgment_id, "status": first.status, "slot": first.slot}
         shown = revision.presentation.guideline_version
         same["guideline_version"] = _guideline(connection, lease, shown)
-        _store(connection, lease, {**row, **same, "revision": number}, moment)
+        add_in(connection, lease, {**row, **same, "revision": number}, moment)
         return Receipt(revision.judgment_id, number, first.status)
 
     receipt = store.write(work)

@@ -1,4 +1,8 @@
-"""How fast the store leases items and takes in answers, with many writing processes at once."""
+"""How fast the store leases items and takes in answers, with many writers at once.
+
+A writer is a labeler of its own with a thread of its own, in one or more processes. In one process
+it is what ``preftune label serve`` is: a thread for every request, one open store.
+"""
 
 import multiprocessing
 import time
@@ -6,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
+from threading import Thread
 from typing import Any
 
 from preftune.feedback.store import events, items, judgments, leases, people, projects
@@ -30,6 +35,7 @@ class Pace:
     """What one round measured. Waits are of whole cycles, in milliseconds."""
 
     writers: int
+    processes: int
     cycles: int
     seconds: float
     median_ms: float
@@ -42,25 +48,31 @@ class Pace:
         return self.cycles / self.seconds
 
 
-def measure(url: str, *, writers: int = 16, seconds: float = 5.0, overlap: int = 3) -> Pace:
-    """Lease-and-submit cycles a second, each writer a process and a labeler of its own.
+def measure(
+    url: str, *, writers: int = 16, processes: int = 1, seconds: float = 5.0, overlap: int = 3
+) -> Pace:
+    """Lease-and-submit cycles a second, each writer a thread and a labeler of its own.
 
-    ``url`` is a new, empty store. A cycle is two durable write transactions. Raises RunFailed when
-    what is stored afterwards is not what was acknowledged.
+    ``url`` is a new, empty store; the writers are dealt out to the processes. A cycle is two
+    writes, and the writer goes on only when each is on the disk. Raises RunFailed when what is
+    stored afterwards is not what was acknowledged.
     """
     store = open_store(url, create=True)
     project_id, people_ids = _fill(store, writers, overlap, items_for(writers, seconds, overlap))
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(writers), context.Queue()
+    shares = [people_ids[first::processes] for first in range(min(processes, writers))]
     workers = [
-        context.Process(target=_write, args=(url, project_id, person, seconds, barrier, results))
-        for person in people_ids
+        context.Process(
+            target=_threads, args=(url, project_id, share, seconds, barrier, results), daemon=True
+        )
+        for share in shares
     ]
     for worker in workers:
         worker.start()
-    found = [results.get(timeout=START_SECONDS + 20 * seconds) for _ in workers]
+    found = [results.get(timeout=START_SECONDS + 20 * seconds) for _ in people_ids]
     for worker in workers:
-        worker.join()
+        worker.join(START_SECONDS)
     _check(store, project_id, sum(len(one[0]) for one in found))
     store.close()
     waits = sorted(wait for one in found for wait in one[0])
@@ -69,6 +81,7 @@ def measure(url: str, *, writers: int = 16, seconds: float = 5.0, overlap: int =
     span = max(one[1][1] for one in found) - min(one[1][0] for one in found)
     return Pace(
         writers=writers,
+        processes=len(workers),
         cycles=len(waits),
         seconds=span,
         median_ms=1000 * waits[len(waits) // 2],
@@ -94,10 +107,25 @@ def _fill(store: Store, writers: int, overlap: int, count: int) -> tuple[int, li
     return project.id, [person.id for person in made]
 
 
-def _write(
-    url: str, project_id: int, person: int, seconds: float, barrier: Barrier, results: Any
+def _threads(
+    url: str, project_id: int, share: list[int], seconds: float, barrier: Barrier, results: Any
 ) -> None:
+    """One process: a thread for each of its labelers, on one open store."""
     store = open_store(url)
+    threads = [
+        Thread(target=_write, args=(store, project_id, person, seconds, barrier, results))
+        for person in share
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+
+
+def _write(
+    store: Store, project_id: int, person: int, seconds: float, barrier: Barrier, results: Any
+) -> None:
     waits: list[float] = []
     errors: list[str] = []
     barrier.wait(START_SECONDS)
@@ -115,7 +143,6 @@ def _write(
             break
         if done:
             waits.append(now - before)
-    store.close()
     results.put((waits, (begin, now), errors))
 
 

@@ -4,7 +4,8 @@ SQLAlchemy writes them for either database; running them through it costs ten ti
 needs, inside the one write transaction everybody waits for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Executable
@@ -16,7 +17,7 @@ class Prepared:
 
     def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
         self._statement, self._columns = statement, columns
-        self._ready: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._ready: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
 
     def all(self, connection: Connection, given: Mapping[str, Any]) -> list[Any]:
         """Every row, as a tuple."""
@@ -32,23 +33,32 @@ class Prepared:
         return int(self._run(connection, given).rowcount)
 
     def _run(self, connection: Connection, given: Mapping[str, Any]) -> Any:
-        ready = self._ready.get(connection.dialect.name) or self._compile(connection)
-        text, places, fixed = ready
-        values = {**fixed, **given}
-        driver: Any = connection.connection.dbapi_connection
-        if places is None:
-            return driver.execute(text, values)
-        return driver.execute(text, [values[name] for name in places])
+        run = self._ready.get(connection.dialect.name) or self._compile(connection)
+        return run(connection.connection.dbapi_connection, given)
 
-    def _compile(
-        self, connection: Connection
-    ) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    def _compile(self, connection: Connection) -> Callable[[Any, Mapping[str, Any]], Any]:
         assert isinstance(self._statement, ClauseElement)
         made: Any = self._statement.compile(
             dialect=connection.dialect, column_keys=self._columns or None
         )
         fixed = {name: value for name, value in made.params.items() if value is not None}
-        places = tuple(made.positiontup) if made.positional else None
-        ready = (str(made), places, fixed)
-        self._ready[connection.dialect.name] = ready
-        return ready
+        run = _by_place(str(made), made.positiontup, fixed) if made.positional else None
+        run = run or _by_name(str(made), fixed)
+        self._ready[connection.dialect.name] = run
+        return run
+
+
+def _by_place(
+    text: str, places: Sequence[str], fixed: Mapping[str, Any]
+) -> Callable[[Any, Mapping[str, Any]], Any]:
+    if not places:
+        return lambda driver, _: driver.execute(text)
+    # itemgetter makes a tuple of several only, so a single place is taken twice and cut.
+    pick = itemgetter(*places, places[0])
+    if fixed:
+        return lambda driver, given: driver.execute(text, pick({**fixed, **given})[:-1])
+    return lambda driver, given: driver.execute(text, pick(given)[:-1])
+
+
+def _by_name(text: str, fixed: Mapping[str, Any]) -> Callable[[Any, Mapping[str, Any]], Any]:
+    return lambda driver, given: driver.execute(text, {**fixed, **given})
