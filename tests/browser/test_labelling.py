@@ -9,8 +9,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
+from preftune.data import detect, read_table
+from preftune.feedback.kinds import KINDS
 from preftune.feedback.store import (
     adjudication,
+    agreement,
+    datasets,
     guidelines,
     items,
     judgments,
@@ -18,16 +22,22 @@ from preftune.feedback.store import (
     people,
     progress,
     projects,
+    questions,
     sessions,
 )
 from preftune.feedback.store.nouns import Assignment, Judgment, NewItem, Submission
 from preftune.web.who import COOKIE
 from tests.browser.test_report import CHROMIUM
+from tests.feedback.kinds.test_every_kind import CASES, stems
 from tests.web.attacks import ATTACKS
 from tests.web.site import Site, judge, make_project, make_site, served
 
 expect.set_options(timeout=120_000)  # a slow machine is no failure
-KINDS: dict[str, tuple[list[str], dict[str, Any]]] = {
+TYPED = "Knead it, slowly."
+FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "comparison": (["2", "b"], {"both_bad": True, "strength": 2}),
+    "demonstration": (list(TYPED), {"text": TYPED}),
+    "rewrite": (["Control+End", *f" {TYPED}"], {"text": f"Item 0, text 0. {TYPED}"}),
     "ranking": (["2", "1", "2"], {"ranks": None}),
     "ratings": (list("712333"), {"ratings": None}),
     "thumbs": (["2"], {"thumb": "down"}),
@@ -185,17 +195,44 @@ def test_a_whole_session_by_keyboard(desk: Desk) -> None:
     assert last.active_ms is not None and last.presentation["ui_version"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_by_keyboard(desk: Desk, kind: str) -> None:
-    make_project(desk.site, kind, count=1)
-    keys, expected = KINDS[kind]
-    page = desk.label(kind)
+def test_every_kind_has_a_form() -> None:
+    assert set(FORMS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_from_the_form_to_a_loss(desk: Desk, kind: str, tmp_path: Path) -> None:
+    """By keyboard through the form, store, agreement, export and loader to a stage that trains."""
+    name = f"walk-{kind}"
+    project = make_project(desk.site, kind, count=1, name=name, overlap=2)
+    keys, expected = FORMS[kind]
+    page = desk.label(name)
     for key in keys:
         page.keyboard.press(key)
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     expect(page.locator("#empty-title")).to_have_text("All done")
     until(lambda: desk.judged)
     (stored,) = desk.judged
+    as_expected(kind, stored, expected)
+
+    desk.site.person("Cy")
+    sent = judge(desk.site.client("Cy"), name, stored.answer)  # a second labeler says the same
+    first = agreement.reliability(desk.site.store, name)[0]
+    assert first.measure == KINDS[kind].measures(KINDS[kind].question(**project.question))[0]
+    ada, cy = (first.table.values[first.table.rater == rater].tolist() for rater in (0, 1))
+    assert ada == cy and len(ada) >= 1
+    assert agreement.report(desk.site.store, name)
+
+    how, file = KINDS[kind].hows[0], tmp_path / "rows.jsonl"
+    datasets.freeze(desk.site.store, name, file, how=how)
+    format_, load = CASES[kind][2], CASES[kind][3]
+    rows = read_table(file).rows
+    assert detect([row.columns for row in rows]) is format_ and len(load(file)) == len(rows)
+    used = {one.split("/")[0] for row in rows for one in row.columns["judgments"]}
+    assert used == {stored.judgment_id, sent["judgment_id"]}
+    assert KINDS[kind].losses and set(KINDS[kind].losses) <= stems()
+
+
+def as_expected(kind: str, stored: Judgment, expected: dict[str, Any]) -> None:
     order = stored.presentation["order"]
     if kind == "ranking":
         assert [stored.answer["ranks"][index] for index in order] == [2, 1, 2]
@@ -347,6 +384,27 @@ def test_a_session_that_ends_while_typing_keeps_the_text(desk: Desk) -> None:
     assert desk.judged[0].answer["text"] == "Half a thought, and the rest."
 
 
+def test_a_question_is_asked_without_leaving_the_item(desk: Desk) -> None:
+    page = desk.label()
+    before = shown(page)
+    page.keyboard.press("a")
+    expect(page.locator("#ask-dialog")).to_be_visible()
+    page.fill("#ask-text", "Is **rising** meant?")
+    page.click("#ask-send")
+    expect(page.locator("#ask-thread strong")).to_have_text("rising")
+    expect(page.locator("#ask-text")).to_have_value("")
+    page.keyboard.press("Escape")
+    assert shown(page) == before
+    project = projects.named(desk.site.store, "comparison")
+    [thread] = questions.threads(desk.site.store, project.id)
+    bo = people.named(desk.site.store, "Bo").id
+    answer = {"asker_id": thread.asker_id, "author_id": bo, "text": "Yes."}
+    questions.say(desk.site.store, thread.item_number, **answer)
+    page.keyboard.press("a")
+    expect(page.locator("#ask-thread .told")).to_contain_text("Yes.")
+    assert desk.judged == []
+
+
 def test_a_tab_closed_over_a_draft_shows_it_again(desk: Desk) -> None:
     make_project(desk.site, "demonstration", count=1)
     page = desk.label("demonstration")
@@ -384,7 +442,8 @@ def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any) -> None:
     with served(site.app) as url:
         desk = Desk(site, url, browser, "Bo", color_scheme=scheme, reduced_motion="reduce")
         paths = [f"/p/{one.name}/label" for one in projects.all(site.store)]
-        others = ["", "/agreement", "/labelers", "/disputed", "/guidelines", "/items", "/mine"]
+        others = ["", "/agreement", "/labelers", "/disputed", "/questions", "/guidelines", "/items"]
+        others += ["/mine"]
         paths += [f"/p/comparison{path}" for path in others]
         paths = paths if scheme == "light" else paths[:4]  # colours are what differs
         for path in [*paths, "/", "/people", "/account", "/new", "/login"]:

@@ -37,6 +37,8 @@ MATRIX = {
     "GET /p/{name}/labelers": MANAGE,
     "GET /p/{name}/disputed": MANAGE,
     "GET /p/{name}/disputed/{item}": MANAGE,
+    "GET /p/{name}/questions": MANAGE,
+    "POST /p/{name}/questions": MANAGE,
     "GET /p/{name}/items": MANAGE,
     "POST /p/{name}/items": MANAGE,
     "POST /p/{name}/state": MANAGE,
@@ -61,6 +63,8 @@ MATRIX = {
     "POST /api/assignments/{assignment}/release": LABEL,
     "POST /api/assignments/{assignment}/skip": LABEL,
     "POST /api/assignments/{assignment}/draft": LABEL,
+    "GET /api/assignments/{assignment}/questions": LABEL,
+    "POST /api/assignments/{assignment}/questions": LABEL,
     "POST /api/judgments": LABEL,
     "GET /api/judgments/{judgment}": LABEL,
     "POST /api/judgments/{judgment}/revise": LABEL,
@@ -83,6 +87,7 @@ BODIES = {
         "submission_id": UUID, "assignment_id": 999, "lease_token": "t", "answer": {},
     },
     "/revise": {"submission_id": UUID, "answer": {}}, "/api/preview": {"text": "x"},
+    "/questions": {"text": "x"},
     "/blind": {"answer": {}}, "/decision": {"answer": {}},
 }  # fmt: skip
 

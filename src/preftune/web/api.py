@@ -5,7 +5,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from preftune.feedback.store import guidelines, items, judgments, leases, projects
+from preftune.feedback.store import fixed, guidelines, items, judgments, leases, projects
 from preftune.feedback.store.faults import Forbidden
 from preftune.feedback.store.nouns import (
     Assignment,
@@ -186,7 +186,8 @@ def draft(
 @api.post("/judgments", response_model=ReceiptView)
 def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONResponse:
     """Store an answer. When this answers 200, it is on the disk; sending it again is safe."""
-    _own(store, asked.assignment_id, person)
+    if fixed.owner(store, asked.assignment_id).annotator_id != person.id:
+        raise Forbidden("This assignment is another person's.")
     receipt = judgments.submit(
         store,
         Submission(

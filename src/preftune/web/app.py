@@ -7,9 +7,19 @@ from starlette.middleware import Middleware
 
 import preftune
 from preftune.feedback.store.engine import Store
-from preftune.web import api, review_api
+from preftune.web import api, questions_api, review_api
 from preftune.web.errors import add_handlers
-from preftune.web.pages import entry, guidelines, lead, own, people, projects, review, work
+from preftune.web.pages import (
+    entry,
+    guidelines,
+    lead,
+    own,
+    people,
+    projects,
+    questions,
+    review,
+    work,
+)
 from preftune.web.recent import Recent
 from preftune.web.security import CSP_REPORTS, Guard
 from preftune.web.settings import WebSettings
@@ -34,8 +44,9 @@ def create_app(store: Store, *, settings: WebSettings | None = None) -> FastAPI:
     app.state.projects = Recent()
     add_handlers(app)
     app.include_router(api.api)
+    app.include_router(questions_api.api)
     app.include_router(review_api.api)
-    for pages in (entry, work, own, projects, lead, review, guidelines, people):
+    for pages in (entry, work, own, projects, lead, review, questions, guidelines, people):
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=static_folder()), name="static")
     app.add_api_route(CSP_REPORTS, take_report, methods=["POST"], include_in_schema=False)

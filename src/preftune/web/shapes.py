@@ -84,9 +84,19 @@ class PreviewRequest(Taken):
     text: Annotated[str, Field(max_length=200_000)]
 
 
+class QuestionRequest(Taken):
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
 class TextView(BaseModel):
     text: str
     html: str | None
+
+
+class RemarkView(TextView):
+    own: bool
+    """Yours; else a lead's."""
+    created_at: float
 
 
 class TurnView(TextView):

@@ -160,6 +160,7 @@ def test_an_older_store_is_upgraded_with_its_data_and_a_newer_one_refused(url: s
                     connection.execute(text(f"DROP TRIGGER {table}_no_{verb}"))
         else:
             connection.execute(text("DROP FUNCTION append_only() CASCADE"))
+        connection.execute(text("DROP TABLE remark"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         row = {"name": "ada", "created_at": 1.0}
         connection.execute(insert(ANNOTATOR).values(**row))

@@ -21,7 +21,8 @@ def storm(
     url: str, project: int, people: Sequence[int], *, begin: str = line.WRITE_BEGIN
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Every person a process, until nothing is left; acknowledged receipts and errors."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.feedback.store.writers"])
     results: Any = context.Queue()
     start = context.Barrier(len(people))
     workers = [

@@ -244,6 +244,20 @@ DECISION = Table(
 )
 """What an adjudicator said, first blind and then with the votes in view; the votes stay."""
 
+REMARK = Table(
+    "remark",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("item_id", ForeignKey("item.id"), nullable=False),
+    Column("asker_id", ForeignKey("annotator.id"), nullable=False),
+    Column("author_id", ForeignKey("annotator.id"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Seconds, nullable=False),
+    Column("seq", BigInteger, nullable=False, unique=True),
+    Index("ix_remark_item", "item_id", "asker_id", "id"),
+)
+"""A labeler's question about an item, or a lead's answer to it. Append-only."""
+
 EVENT = Table(
     "event",
     METADATA,

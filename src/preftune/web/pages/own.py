@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from preftune.feedback.store import people, projects, sessions
+from preftune.feedback.store import people, projects, questions, sessions
 from preftune.feedback.store.faults import Forbidden
 from preftune.web.quality import own_view
 from preftune.web.views import page, to
@@ -83,4 +83,5 @@ def mine(request: Request, name: str, store: TheStore, person: Labeler) -> Respo
         project=project,
         tab="mine",
         own=own_view(store, project, person.id),
+        threads=questions.threads(store, project.id, asker_id=person.id),
     )

@@ -12,6 +12,7 @@ export const ACTIONS = {
   more_sure: ["]", "More sure"],
   guidelines: ["g", "Guidelines"],
   history: ["h", "Your last decisions"],
+  ask: ["a", "Ask a lead about this item"],
   raw: ["m", "Rendered, or as written"],
   diff: ["d", "Mark what differs"],
   layout: ["l", "Scroll with the page, linked, or apart"],

@@ -4,6 +4,7 @@ import {$, $$, formFor, letter} from "./forms.js";
 import {Keys, ACTIONS} from "./keys.js";
 import {looks, nextLook} from "./looks.js";
 import {Outbox} from "./outbox.js";
+import {Questions} from "./questions.js";
 import {Review} from "./review.js";
 import {Layout, ask, askReason, drawer, fill, fitBar, markDifferences, showItem} from "./screen.js";
 import {Clock, call, kept, uuid} from "./server.js";
@@ -421,6 +422,10 @@ const acts = {
     kept.write("guidelines-open", !$("#guidelines").hidden);
   },
   history() { $("#help-dialog").close(); if (drawer("history")) showHistory(); },
+  ask() {
+    $("#help-dialog").close();
+    if (mode === "work" && state.now?.assignment) questions.open(state.now.assignment);
+  },
   raw: written, diff: differ,
   layout: () => kept.write("layout", layout.next()),
   veil: () => kept.write("veiled", main.classList.toggle("veiled")),
@@ -544,6 +549,7 @@ setInterval(() => {
   if (clock.session > 50 * 60000 && !$("dialog[open]")) { clock.session = 0; ask("rest-dialog"); }
 }, 60000);
 
+const questions = new Questions(api, ask);
 const review = mode === "review" ? new Review({api, form, main, show, showEmpty, showBanner, fault, lettersOf, state}) : null;
 if (kept.read("veiled")) main.classList.add("veiled");
 if (kept.read("guidelines-open") && innerWidth >= 1500) drawer("guidelines", true);

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from preftune.records import BadInput
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 
