@@ -414,14 +414,24 @@ def test_a_tab_closed_over_a_draft_shows_it_again(desk: Desk) -> None:
     expect(again.locator("#text")).to_have_value("Not finished")
 
 
-def test_on_a_telephone_everything_fits(site: Site, browser: Browser) -> None:
-    for kind in ("ranking", "ratings", "steps", "rule", "flags", "rewrite"):
+MORE = [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.proof)]
+"""A few pages in every run of the tests, all of them in the proof."""
+
+
+@pytest.mark.parametrize("whole", MORE)
+def test_on_a_telephone_everything_fits(site: Site, browser: Browser, whole: bool) -> None:
+    people.change(site.store, people.named(site.store, "Bo").id, actor="test", role="admin")
+    for kind in [one for one in KINDS if one != "comparison"] if whole else ["ratings"]:
         make_project(site, kind, count=1)
     small = {"viewport": {"width": 360, "height": 700}, "has_touch": True, "is_mobile": True}
     with served(site.app) as url:
         desk = Desk(site, url, browser, "Bo", **small)
         paths = [f"/p/{one.name}/label" for one in projects.all(site.store)]
-        for path in [*paths, "/", "/p/comparison", "/people", "/account", "/new", "/login"]:
+        paths += ["/", "/p/comparison"]
+        others = ["/agreement", "/labelers", "/disputed", "/questions", "/items", "/mine"]
+        paths += [f"/p/comparison{path}" for path in others] if whole else []
+        paths += ["/people", "/account", "/new", "/login"] if whole else []
+        for path in paths:
             page = desk.open(path)
             if path.endswith("label"):
                 expect(page.locator("#work")).to_be_visible()
@@ -433,9 +443,10 @@ def test_on_a_telephone_everything_fits(site: Site, browser: Browser) -> None:
         assert desk.errors == []
 
 
+@pytest.mark.parametrize("whole", MORE)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any) -> None:
-    for kind in ("ranking", "ratings", "steps", "rule", "flags", "rewrite", "thumbs"):
+def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any, whole: bool) -> None:
+    for kind in [one for one in KINDS if one != "comparison"] if whole else ["ratings"]:
         make_project(site, kind, count=1)
     people.change(site.store, people.named(site.store, "Bo").id, actor="test", role="admin")
     found = {}
@@ -445,8 +456,8 @@ def test_axe_finds_nothing(site: Site, browser: Browser, scheme: Any) -> None:
         others = ["", "/agreement", "/labelers", "/disputed", "/questions", "/guidelines", "/items"]
         others += ["/mine"]
         paths += [f"/p/comparison{path}" for path in others]
-        paths = paths if scheme == "light" else paths[:4]  # colours are what differs
-        for path in [*paths, "/", "/people", "/account", "/new", "/login"]:
+        paths += ["/", "/people", "/account", "/new", "/login"]
+        for path in paths if whole else paths[:3]:
             page = desk.open(path)
             if path.endswith("label"):
                 expect(page.locator("#work")).to_be_visible()

@@ -50,7 +50,7 @@ def described(tmp_path: Path) -> Site:
 
 
 def test_no_request_makes_the_server_fail(described: Site) -> None:
-    sent = tried(described, 6)
+    sent = tried(described, 3)
     assert len(sent) == 21 and min(sent.values()) >= 1
     described.store.close()
 

@@ -160,7 +160,7 @@ def storm(path: Path, *, clients: int, count: int, overlap: int) -> None:
 
 
 def test_a_small_storm(tmp_path: Path) -> None:
-    storm(tmp_path / "labels.db", clients=4, count=15, overlap=2)
+    storm(tmp_path / "labels.db", clients=3, count=10, overlap=2)
 
 
 @pytest.mark.proof

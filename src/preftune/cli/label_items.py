@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from preftune.data import read_table
 from preftune.feedback.kinds.comparison import WORDS
 from preftune.feedback.selection import BYS, choose, diversified, informativeness
 from preftune.feedback.store.incoming import item_of
-from preftune.feedback.store.nouns import ORIGINS, NewItem, Origin, Project
+from preftune.feedback.store.nouns import ORIGINS, NewItem, Project
 from preftune.feedback.store.past import PastVote
 from preftune.records import BadInput
 
@@ -71,7 +71,7 @@ def _vote(item: str, given: Any, scale: str, origin: str) -> PastVote:
         annotator=str(fields["annotator"]),
         answer=answer,
         group=str(fields.get("group") or ""),
-        origin=cast(Origin, by),
+        origin=by,
         order=first,
         more=more,
     )
