@@ -119,18 +119,20 @@ class Line:
     def _commit(self, done: list[_Job]) -> None:
         """One transaction with all that waits; ``done`` gets whoever is to be told."""
         try:
-            connection = self._opened()
-            driver: Any = connection.connection.dbapi_connection
             with self._turn():
-                driver.execute(WRITE_BEGIN)
-                try:
-                    self._work(connection, driver, done)
-                finally:
-                    if driver.in_transaction:
-                        driver.execute("ROLLBACK")
+                self._transaction(self._opened(), done)
         finally:
             while not done and (job := self._next()) is not None:
                 done.append(job)
+
+    def _transaction(self, connection: Connection, done: list[_Job]) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(WRITE_BEGIN)
+        try:
+            self._work(connection, driver, done)
+        finally:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
 
     def _work(self, connection: Connection, driver: Any, done: list[_Job]) -> None:
         """Job after job; the first, when nobody waits behind it, needs no savepoint."""
