@@ -71,6 +71,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(1024)  # who comes before the models are loaded waits for them
     except OSError as error:
         listener.close()
         raise BadInput(
