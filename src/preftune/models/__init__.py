@@ -54,7 +54,12 @@ from preftune.models.networks import (
 )
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
-from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.shared import (
+    dealt_by_prompt,
+    logprobs_of_rows,
+    packed_length,
+    scores_of_rows,
+)
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
@@ -87,6 +92,7 @@ __all__ = [
     "build_value_heads",
     "collate",
     "context_of",
+    "dealt_by_prompt",
     "embed_by_cooccurrence",
     "first_member",
     "fit_prompts",

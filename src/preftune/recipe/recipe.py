@@ -81,12 +81,15 @@ class DataSettings(Section):
 
 
 class Machine(Section):
-    """Where the run computes. Nothing here changes what is computed."""
+    """Where the run computes. Nothing here changes what is computed but its last digits."""
 
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; torch's own choice if not said."""
+    workers: int = Field(default=1, ge=1)
+    """Micro-batches and answers computed side by side on a CPU, each with its share of the threads.
+    Two beat two threads on small models, above all where other programs want the cores."""
 
 
 class Recipe(Section):

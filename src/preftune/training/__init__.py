@@ -6,6 +6,7 @@ from preftune.training.journal import Journal
 from preftune.training.order import batch_indices, shuffled, steps_per_epoch
 from preftune.training.schedule import learning_rate
 from preftune.training.step import Besides, Loss, StepReport, Training
+from preftune.training.workers import dealt, set_workers, side_by_side, workers
 
 __all__ = [
     "Besides",
@@ -16,9 +17,13 @@ __all__ = [
     "Tensors",
     "Training",
     "batch_indices",
+    "dealt",
     "learning_rate",
     "load_weights",
+    "set_workers",
     "shuffled",
+    "side_by_side",
     "steps_per_epoch",
     "weights_of",
+    "workers",
 ]
