@@ -2,6 +2,7 @@
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
 from preftune.models.batches import Batch, collate, micro_batches
+from preftune.models.checkpointing import forget_activations
 from preftune.models.embeddings import embed_by_cooccurrence
 from preftune.models.ensembles import (
     Ensemble,
@@ -52,6 +53,7 @@ from preftune.models.networks import (
     twice_differentiable,
     values,
 )
+from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
@@ -80,15 +82,19 @@ __all__ = [
     "Steps",
     "TokenStatistics",
     "ValueHeads",
+    "autocast_of",
     "average_weights",
     "axes_of",
     "axis_scores",
     "build_policy",
     "build_value_heads",
     "collate",
+    "compute_in",
+    "computed_in",
     "context_of",
     "embed_by_cooccurrence",
     "first_member",
+    "forget_activations",
     "fit_prompts",
     "fit_rows",
     "load_linear",

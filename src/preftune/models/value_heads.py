@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.models.batches import Batch
+from preftune.models.precision import autocast_of
 from preftune.records import BadInput
 
 HEADS_FILE = "value_heads.safetensors"
@@ -69,14 +70,15 @@ def build_value_heads(policy: PreTrainedModel, seed: int) -> ValueHeads:
 
 def read_states(policy: PreTrainedModel, batch: Batch) -> StateReading:
     """One pass that gives both."""
-    output = policy(
-        input_ids=batch.input_ids_BS,
-        attention_mask=batch.attention_mask_BS,
-        position_ids=batch.position_ids_BS,
-        logits_to_keep=batch.width + 1,
-        output_hidden_states=True,
-        use_cache=False,
-    )
+    with autocast_of(policy):
+        output = policy(
+            input_ids=batch.input_ids_BS,
+            attention_mask=batch.attention_mask_BS,
+            position_ids=batch.position_ids_BS,
+            logits_to_keep=batch.width + 1,
+            output_hidden_states=True,
+            use_cache=False,
+        )
     hidden = output.hidden_states[-1][:, -batch.width - 1 : -1]
     return StateReading(output.logits[:, :-1], hidden)
 

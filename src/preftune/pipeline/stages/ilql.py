@@ -18,13 +18,14 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import learner
 from preftune.recipe import ILQL
 from preftune.records import BadInput
 
 
 def run(context: StageContext[ILQL]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = load_policy(source, context.device)
+    policy = learner(context, load_policy(source, context.device))
     tokenizer = load_tokenizer(source)
     train = _episodes(context, renderer_for(policy, tokenizer, source))
     inputs = ILQLInputs(

@@ -25,6 +25,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import frozen, learner
 from preftune.recipe import DPO, IPO, KTO, ORPO, OfflineSettings, PairSettings, SimPO
 from preftune.records import Comparison, Judged
 from preftune.training import Journal
@@ -44,6 +45,7 @@ def run(context: StageContext[Any]) -> StageOutcome:
     settings: OfflineSettings = context.settings
     source = context.inputs["model"]
     policy, tokenizer = load_policy(source, context.device), load_tokenizer(source)
+    learner(context, policy)
     renderer = renderer_for(policy, tokenizer, source)
     with context.journal(settings.checkpoint_every) as journal:
         learn = _from_verdicts if isinstance(settings, KTO) else _from_pairs
@@ -100,7 +102,7 @@ def _from_verdicts(
 def _reference(context: StageContext[Any]) -> PreTrainedModel:
     """The recipe's reference, else the policy as it was at the start."""
     source: Path = context.inputs.get("reference", context.inputs["model"])
-    return load_policy(source, context.device)
+    return frozen(context, load_policy(source, context.device))
 
 
 def _pairs(context: StageContext[PairSettings], renderer: Renderer, role: str) -> list[Pair]:

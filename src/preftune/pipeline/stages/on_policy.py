@@ -41,6 +41,7 @@ from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import open_engine, open_judge, sampling_of
+from preftune.pipeline.networks import frozen, learner
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.sources import GOLD
@@ -121,8 +122,8 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
     settings = context.settings
     reference = context.inputs.get("reference", context.inputs["policy"])
     inputs = OnPolicyInputs(
-        policy=engine.policy,
-        reference=load_policy(reference, context.device),
+        policy=learner(context, engine.policy),
+        reference=frozen(context, load_policy(reference, context.device)),
         pad_id=int(engine.renderer.tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
@@ -149,7 +150,7 @@ def _mask(
 ) -> ActionMask:
     """A second copy of the policy; special and stop tokens are always allowed."""
     return ActionMask(
-        network=load_policy(context.inputs["policy"], context.device),
+        network=frozen(context, load_policy(context.inputs["policy"], context.device)),
         top_p=settings.top_p,
         min_tokens=settings.min_tokens,
         always=tuple(sorted({*engine.renderer.tokenizer.all_special_ids, *stops})),
@@ -177,7 +178,7 @@ def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTr
             remedy="Train the reward model from the policy's own model family, or set value_model "
             "to the policy.",
         )
-    return value
+    return learner(context, value)
 
 
 def value_role(settings: OnPolicy) -> str:

@@ -7,6 +7,7 @@ from preftune.models import save_model
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.networks import learner
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.stages.on_policy import ROLLOUTS, evaluation_of, prompts_that_fit
@@ -20,7 +21,7 @@ def run(context: StageContext[RejectionSampling]) -> StageOutcome:
     tokenizer = engine.renderer.tokenizer
     score = RecordedScore(open_rewards(context, engine.renderer), context.folder / ROLLOUTS)
     inputs = RejectionInputs(
-        policy=engine.policy,
+        policy=learner(context, engine.policy),
         pad_id=int(tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,

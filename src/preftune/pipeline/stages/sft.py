@@ -17,13 +17,14 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import learner
 from preftune.recipe import SFT
 from preftune.records import Demonstration
 
 
 def run(context: StageContext[SFT]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = load_policy(source, context.device)
+    policy = learner(context, load_policy(source, context.device))
     tokenizer = load_tokenizer(source)
     renderer = renderer_for(policy, tokenizer, source)
     train, fitted = _rows(context, renderer, context.inputs["train"])
