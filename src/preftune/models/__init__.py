@@ -1,6 +1,14 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
+from preftune.models.adapters import (
+    adapter_of,
+    adapters_in,
+    add_adapter,
+    reading,
+    weights_digest,
+    without_adapter,
+)
 from preftune.models.batches import Batch, collate, micro_batches
 from preftune.models.checkpointing import forget_activations
 from preftune.models.embeddings import embed_by_cooccurrence
@@ -82,6 +90,9 @@ __all__ = [
     "Steps",
     "TokenStatistics",
     "ValueHeads",
+    "adapter_of",
+    "adapters_in",
+    "add_adapter",
     "autocast_of",
     "average_weights",
     "axes_of",
@@ -108,6 +119,7 @@ __all__ = [
     "packed_length",
     "read_ensemble",
     "read_states",
+    "reading",
     "reading_of",
     "renderer_for",
     "response_logits",
@@ -135,6 +147,8 @@ __all__ = [
     "twice_differentiable",
     "value_head_on",
     "values",
+    "weights_digest",
+    "without_adapter",
     "word_counts",
     "write_ensemble",
 ]

@@ -6,6 +6,7 @@ rest, between passes, a body has the adapter it got first.
 """
 
 import copy
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -69,6 +70,19 @@ def adapter_of(model: PreTrainedModel) -> str | None:
 def adapters_in(model: PreTrainedModel) -> list[str]:
     """The adapters on this network's body, in the order they were added."""
     return list(getattr(body_of(model), "peft_config", {}))
+
+
+def weights_digest(model: PreTrainedModel) -> str:
+    """sha256 of the weights a network's passes use, by name; one that reads without its adapter
+    has the digest of the network underneath."""
+    name, hashed = adapter_of(model), hashlib.sha256()
+    for key, parameter in sorted(model.named_parameters()):
+        if ".lora_" in key and not (name and f".{name}." in key):
+            continue
+        content = parameter.detach().cpu().contiguous().view(torch.uint8).numpy()
+        hashed.update(f"{key.replace('.base_layer.', '.')} {tuple(parameter.shape)} ".encode())
+        hashed.update(content.data)
+    return hashed.hexdigest()
 
 
 @contextmanager

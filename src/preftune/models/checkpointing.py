@@ -4,13 +4,18 @@ Chen et al. 2016, "Training deep nets with sublinear memory cost": what a backwa
 each layer is its input.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from preftune.models.adapters import Selection, restore, selection, tuner_layers
 from preftune.records import BadInput
 
 
@@ -28,16 +33,33 @@ def forget_activations(model: PreTrainedModel) -> None:
         )
     for layer in layers:
         if not isinstance(layer.forward, _Again):
-            layer.forward = _Again(layer.forward)
+            layer.forward = _Again(layer)
 
 
 class _Again:
     """A layer's forward that keeps nothing of what it computes, where a gradient is wanted."""
 
-    def __init__(self, plain: Any) -> None:
-        self.plain = plain
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer, self.plain = layer, layer.forward
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         if not torch.is_grad_enabled():
             return self.plain(*given, **named)
-        return checkpoint(self.plain, *given, use_reentrant=False, **named)
+        layers = tuner_layers(self.layer)
+        chosen = selection(layers)  # by the time of the backward pass another may be in use
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), _using(layers, chosen)
+
+        return checkpoint(self.plain, *given, use_reentrant=False, context_fn=contexts, **named)
+
+
+@contextmanager
+def _using(layers: list[BaseTunerLayer], chosen: Selection) -> Iterator[None]:
+    """The adapters a layer was read with, while it is read again."""
+    before = selection(layers)
+    restore(layers, chosen)
+    try:
+        yield
+    finally:
+        restore(layers, before)

@@ -5,7 +5,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.maths.head_logprobs import HeadStatistics, head_statistics
-from preftune.models.precision import autocast_of, computed_in
+from preftune.models.adapters import reading
+from preftune.models.precision import computed_in
 
 FEW_LOGITS = 2**23
 """Up to this many logits (32 MiB) are made at once, as the model makes them."""
@@ -53,7 +54,7 @@ def _only_multiplies(policy: PreTrainedModel, head: nn.Linear) -> bool:
     them or cap them."""
     ids = torch.arange(4, device=policy.device).unsqueeze(0)
     body = getattr(policy, policy.base_model_prefix)
-    with autocast_of(policy):
+    with reading(policy):
         states = body(input_ids=ids, use_cache=False).last_hidden_state
         given = policy(input_ids=ids, use_cache=False).logits
         made = head(states)

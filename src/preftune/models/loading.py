@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +19,15 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from preftune.models.adapter_folders import (
+    adapter_config,
+    base_of,
+    merge_from,
+    merged_weights,
+    own_config,
+    save_adapter,
+)
+from preftune.models.adapters import adapter_of
 from preftune.models.ensembles import require_one_model
 from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
@@ -132,16 +142,28 @@ def renderer_for(
 
 
 def save_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, card: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    card: str,
+    base: Path | None = None,
 ) -> None:
-    """Weights as safetensors, configuration, tokenizer and a model card."""
+    """Weights as safetensors, configuration, tokenizer and a model card.
+
+    A model with an adapter is saved merged, or where its ``base`` is named as a PEFT folder.
+    """
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.eos_token_id = tokenizer.eos_token_id
     generation = getattr(model, "generation_config", None)
     if generation is not None:
         generation.eos_token_id = tokenizer.eos_token_id
         generation.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(str(folder), safe_serialization=True)
+    if adapter_of(model) is None:
+        model.save_pretrained(str(folder), safe_serialization=True)
+    elif base is None:
+        model.save_pretrained(str(folder), state_dict=merged_weights(model))
+    else:
+        save_adapter(model, folder, base)
     tokenizer.save_pretrained(str(folder))
     (folder / "README.md").write_text(card, encoding="utf-8")
 
@@ -150,9 +172,12 @@ def _load(
     auto: type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification],
     source: str | Path,
     device: torch.device,
-    **settings: int,
+    **settings: Any,
 ) -> PreTrainedModel:
     _config(source)
+    if adapter_config(source) is not None:
+        base = _load(auto, base_of(source), device, **{**settings, **own_config(source)})
+        return merge_from(source, base).eval()
     try:
         model = auto.from_pretrained(
             _name(source),
@@ -182,6 +207,11 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
         and not str(source).startswith("hub:")
     ):
         require_one_model(folder)
+        adapter = adapter_config(source)
+        if adapter is not None and not (folder / "config.json").exists():
+            kind = "ForSequenceClassification" if adapter.get("task_type") == "SEQ_CLS" else ""
+            below = _config(base_of(source))
+            return {**below, "architectures": [kind]} if kind else below
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

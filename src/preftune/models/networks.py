@@ -10,10 +10,10 @@ from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import token_entropy, token_logprobs
 from preftune.maths.steps import every_step, last_step, step_end_mask, worst_step
+from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
 from preftune.models.language_head import head_weight, statistics_at
-from preftune.models.precision import autocast_of
 
 AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
 """How the scores of steps become an answer's score."""
@@ -28,7 +28,7 @@ class TokenStatistics(NamedTuple):
 
 def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Logits that predict each response token, [B, T, V]; no other position meets the head."""
-    with autocast_of(policy):
+    with reading(policy):
         output = policy(
             input_ids=batch.input_ids_BS,
             attention_mask=batch.attention_mask_BS,
@@ -150,7 +150,7 @@ def hidden_states(
     if attention_mask.ndim == 4:
         attention_mask = seen_mask(model, attention_mask)
     body = getattr(model, model.base_model_prefix)
-    with autocast_of(model):
+    with reading(model):
         return body(
             input_ids=input_ids_BS,
             attention_mask=attention_mask,

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import response_sums, token_logprobs
+from preftune.models.adapters import reading
 from preftune.models.batches import collate, micro_batches
 from preftune.models.heads import steps_of
 from preftune.models.language_head import head_weight, statistics_at
@@ -23,7 +24,6 @@ from preftune.models.networks import (
     scores,
     seen_mask,
 )
-from preftune.models.precision import autocast_of
 from preftune.models.rendering import Row
 
 LONGEST = 1024
@@ -177,7 +177,7 @@ def _logprobs(
         states = hidden_states(policy, shared.input_ids_BS, mask, shared.position_ids_BS)
         told = statistics_at(policy, states[place, column], token, 1.0).logprobs_N
     else:
-        with autocast_of(policy):
+        with reading(policy):
             logits = policy(
                 input_ids=shared.input_ids_BS,
                 attention_mask=seen_mask(policy, mask),

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from preftune.models.adapters import reading
 from preftune.models.batches import Batch
-from preftune.models.precision import autocast_of
 from preftune.records import BadInput
 
 HEADS_FILE = "value_heads.safetensors"
@@ -70,7 +70,7 @@ def build_value_heads(policy: PreTrainedModel, seed: int) -> ValueHeads:
 
 def read_states(policy: PreTrainedModel, batch: Batch) -> StateReading:
     """One pass that gives both."""
-    with autocast_of(policy):
+    with reading(policy):
         output = policy(
             input_ids=batch.input_ids_BS,
             attention_mask=batch.attention_mask_BS,

@@ -14,6 +14,8 @@ from preftune.records import BadInput
 
 GOLD = "gold:"
 ONLY_MEMORY = ("activation_checkpointing",)
+ADDED = (*COMPUTING, "reference_logprobs")
+"""Keys that recipes once did not have."""
 SUMMARY = "summary"
 """The output of a measuring stage that holds its numbers; never meant by ``stage:NAME`` alone."""
 
@@ -73,11 +75,11 @@ def without_sources(settings: Section) -> dict[str, object]:
 
 
 def _forget_defaults(settings: Section, dumped: dict[str, object]) -> None:
-    """How a network computes counts where it is said: runs made before the keys were stay valid.
+    """These keys count where they are said: runs made before there were any stay valid.
 
     What only costs or saves memory never counts.
     """
-    for name in COMPUTING:
+    for name in ADDED:
         field = type(settings).model_fields.get(name)
         if field is not None and (name in ONLY_MEMORY or getattr(settings, name) == field.default):
             dumped.pop(name, None)

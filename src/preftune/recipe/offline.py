@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.compute import Adapting, no_dropout
-from preftune.recipe.sections import Optimizer, Source, TooLong
+from preftune.recipe.sections import Optimizer, Section, Source, TooLong
 
 SMALL = Optimizer(learning_rate=3e-4, warmup_steps=10)
 """For models of about a million parameters."""
@@ -52,6 +52,16 @@ class OfflineSettings(Adapting):
     def _adapters_without_dropout(self) -> Self:
         no_dropout(self.adapter, self.kind)
         return self
+
+
+class WithReference(Section):
+    """The policy is held to a frozen one."""
+
+    reference: Source | None = None
+    """The frozen policy the log-ratios are to; the starting policy if not said."""
+    reference_logprobs: Source | None = None
+    """What the reference said in another stage or run, its output ``reference``; refused when it
+    was another reference. Rows that are not in it are worked out."""
 
 
 class PairSettings(OfflineSettings):

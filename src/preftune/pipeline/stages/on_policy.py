@@ -41,7 +41,7 @@ from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import open_engine, open_judge, sampling_of
-from preftune.pipeline.networks import frozen, learner
+from preftune.pipeline.networks import base_for_saving, learner, reference_of
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.sources import GOLD
@@ -100,7 +100,8 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
         result = story(settings, inputs, engine, score, journal, evaluate)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
-        save_model(inputs.policy, tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "policy")
+        save_model(inputs.policy, tokenizer, context.model_folder, card, base)
         if isinstance(inputs, CriticInputs):
             outputs["value"] = "value"
             folder = context.folder / "value"
@@ -120,10 +121,10 @@ def is_gold(settings: OnPolicy) -> bool:
 def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyInputs:
     """The networks the story works on; with a value where the recipe has one."""
     settings = context.settings
-    reference = context.inputs.get("reference", context.inputs["policy"])
+    policy = learner(context, engine.policy)
     inputs = OnPolicyInputs(
-        policy=learner(context, engine.policy),
-        reference=frozen(context, load_policy(reference, context.device)),
+        policy=policy,
+        reference=reference_of(context, policy, "policy"),
         pad_id=int(engine.renderer.tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
@@ -150,7 +151,7 @@ def _mask(
 ) -> ActionMask:
     """A second copy of the policy; special and stop tokens are always allowed."""
     return ActionMask(
-        network=frozen(context, load_policy(context.inputs["policy"], context.device)),
+        network=learner(context, load_policy(context.inputs["policy"], context.device)),
         top_p=settings.top_p,
         min_tokens=settings.min_tokens,
         always=tuple(sorted({*engine.renderer.tokenizer.all_special_ids, *stops})),
@@ -178,7 +179,7 @@ def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTr
             remedy="Train the reward model from the policy's own model family, or set value_model "
             "to the policy.",
         )
-    return learner(context, value)
+    return learner(context, value, "value")
 
 
 def value_role(settings: OnPolicy) -> str:

@@ -7,7 +7,7 @@ from preftune.models import save_model
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_engine, sampling_of
-from preftune.pipeline.networks import learner
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.stages.on_policy import ROLLOUTS, evaluation_of, prompts_that_fit
@@ -32,5 +32,6 @@ def run(context: StageContext[RejectionSampling]) -> StageOutcome:
         evaluate = evaluation_of(context, engine)
         result = rejection_sampling(settings, inputs, engine, score, journal, evaluate)
         card = model_card(context, "fine-tuned on its own best responses")
-        save_model(inputs.policy, tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "policy")
+        save_model(inputs.policy, tokenizer, context.model_folder, card, base)
     return StageOutcome({"model": "model"}, result._asdict())

@@ -45,7 +45,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.networks import learner
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.reward_linear import known_words, linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
 from preftune.pipeline.stages.sft import demonstration_rows
@@ -103,7 +103,8 @@ def run(context: StageContext[RewardModel]) -> StageOutcome:
         result = reward_model(settings, inputs, journal)
         found = _calibrate(settings, inputs)
         card = model_card(context, "that scores answers, trained")
-        save_model(inputs.model, ready.tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "model")
+        save_model(inputs.model, ready.tokenizer, context.model_folder, card, base)
     return StageOutcome({"model": "model"}, asdict(result) | counted | found)
 
 
@@ -239,7 +240,7 @@ def _member(context: StageContext[RewardModel], ready: Prepared, member: int) ->
         place = _place(context, member)
         place.mkdir(parents=True, exist_ok=True)
         card = model_card(context, f"that scores answers, member {member} of several, trained")
-        save_model(model, ready.tokenizer, place, card)
+        save_model(model, ready.tokenizer, place, card, base_for_saving(context, "model"))
         found = {
             "member": member,
             "learning_rate": settings.optimizer.learning_rate,
