@@ -1,6 +1,7 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
+from preftune.models.adapter_folders import is_over, network_over
 from preftune.models.adapters import (
     adapter_of,
     adapters_in,
@@ -45,7 +46,6 @@ from preftune.models.loading import (
     reward_model_from,
     save_model,
     set_normalisation,
-    value_head_on,
 )
 from preftune.models.networks import (
     TokenStatistics,
@@ -65,6 +65,7 @@ from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.shared_body import fresh_head, value_head_on
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
@@ -106,6 +107,9 @@ __all__ = [
     "embed_by_cooccurrence",
     "first_member",
     "forget_activations",
+    "fresh_head",
+    "is_over",
+    "network_over",
     "fit_prompts",
     "fit_rows",
     "load_linear",

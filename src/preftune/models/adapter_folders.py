@@ -8,11 +8,12 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType
 from peft.tuners.lora import Linear as LoraLinear
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, PreTrainedModel
 
 from preftune.artifacts import hash_path, write_json_atomic
-from preftune.models.adapters import adapter_of, body_of
+from preftune.models.adapters import adapter_of, belongs, body_of, put_on
+from preftune.models.shared_body import value_head_on
 from preftune.records import BadInput
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -42,7 +43,7 @@ def save_adapter(model: PreTrainedModel, folder: Path, base: Path) -> None:
     tensors = {
         PREFIX + key.replace(f".{name}.", "."): tensor.detach().contiguous().cpu()
         for key, tensor in model.state_dict().items()
-        if (".lora_" in key and f".{name}." in key) or key.startswith("score.")
+        if belongs(key, str(name))
     }
     stored = body_of(model).peft_config[name]  # type: ignore[index]
     assert isinstance(stored, LoraConfig)
@@ -105,11 +106,36 @@ def base_of(source: str | Path) -> Path:
     return base
 
 
+def is_over(source: str | Path, digest: str | None) -> bool:
+    """Whether a folder is an adapter that was trained over the model folder of this hash."""
+    note = Path(source) / BASE
+    if adapter_config(source) is None or not note.is_file():
+        return False
+    return bool(json.loads(note.read_text(encoding="utf-8")).get("sha256") == digest)
+
+
 def own_config(source: str | Path) -> dict[str, Any]:
     """Settings to load the base with: the configuration beside the adapter, where there is one."""
     if not (Path(source) / "config.json").is_file():
         return {}
     return {"config": AutoConfig.from_pretrained(str(source), trust_remote_code=False)}
+
+
+def network_over(
+    policy: PreTrainedModel, source: str | Path, name: str, trained: bool
+) -> PreTrainedModel:
+    """The reward model of a PEFT folder over the policy's body, beside the policy's adapter.
+
+    The folder's base must be what the policy was before it got its adapter.
+    """
+    network = value_head_on(policy, **own_config(source))
+    put_on(network, LoraConfig.from_pretrained(str(source)), name, trained)
+    stored = load_file(Path(source) / WEIGHTS)
+    with torch.no_grad():
+        for key, parameter in network.named_parameters():
+            if belongs(key, name):
+                parameter.copy_(stored[PREFIX + key.replace(f".{name}.", ".")])
+    return network
 
 
 def merge_from(source: str | Path, base: PreTrainedModel) -> PreTrainedModel:

@@ -42,17 +42,25 @@ def add_adapter(model: PreTrainedModel, settings: Adapter, name: str, seed: int)
         target_modules=list(targets_of(model, settings.targets)),
         fan_in_fan_out=any(isinstance(part, Conv1D) for part in body.modules()),
     )
-    first = adapters_in(model) or [name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(config, body, adapter_name=name)
-    setattr(model, _USED, name)
-    own = frozenset(key for key, _ in model.named_parameters() if _belongs(key, name))
-    setattr(model, TRAINED, own)
-    for key, parameter in model.named_parameters():
-        parameter.requires_grad_("lora_" in key or key in own)
-    _select(body, first[0])
+        put_on(model, config, name, trained=True)
     return model
+
+
+def put_on(model: PreTrainedModel, config: LoraConfig, name: str, trained: bool) -> None:
+    """An adapter on the model's body, used by this model alone; others on it stay as they are."""
+    body = body_of(model)
+    before = {parameter: parameter.requires_grad for parameter in body.parameters()}
+    first = adapters_in(model) or [name]
+    inject_adapter_in_model(config, body, adapter_name=name)
+    setattr(model, _USED, name)
+    own = [key for key, _ in model.named_parameters() if belongs(key, name)]
+    setattr(model, TRAINED, frozenset(own if trained else ()))
+    for key, parameter in model.named_parameters():
+        other = ".lora_" in key and before.get(parameter, False)
+        parameter.requires_grad_(trained if key in own else other)
+    _select(body, first[0])
 
 
 def without_adapter(policy: PreTrainedModel) -> PreTrainedModel:
@@ -148,6 +156,6 @@ def _select(body: nn.Module, name: str) -> None:
     restore(layers, [([name] if name else layer._active_adapter, not name) for layer in layers])
 
 
-def _belongs(key: str, name: str) -> bool:
-    """Whether a parameter is trained with the adapter: its own matrices, and a score head."""
+def belongs(key: str, name: str) -> bool:
+    """Whether a parameter is part of the adapter: its own matrices, and a score head."""
     return (".lora_" in key and f".{name}." in key) or key.startswith("score.")

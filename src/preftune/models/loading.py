@@ -1,6 +1,5 @@
 """Hugging Face folders in and out: safetensors only, no remote code, checked at the door."""
 
-import copy
 import json
 import os
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from preftune.models.adapters import adapter_of
 from preftune.models.ensembles import require_one_model
 from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
+from preftune.models.shared_body import fresh_head, score_head
 from preftune.records import BadInput
 
 transformers_logging.disable_progress_bar()
@@ -67,7 +67,7 @@ def load_reward_model(source: str | Path, device: torch.device) -> PreTrainedMod
             file=source,
             remedy="Train one with a reward_model stage.",
         )
-    _score_head(model, source)
+    score_head(model, source)
     return model
 
 
@@ -84,25 +84,8 @@ def reward_model_from(
         require_axes(model.config, outputs, source)
         return model
     model = _load(AutoModelForSequenceClassification, source, device, num_labels=len(outputs))
-    weight = _score_head(model, source).weight
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        fresh = torch.randn(weight.shape, generator=generator) / (weight.shape[1] + 1) ** 0.5
-        weight.copy_(fresh)
+    fresh_head(score_head(model, source), seed)
     return model
-
-
-def value_head_on(policy: PreTrainedModel) -> PreTrainedModel:
-    """A value network that shares the policy's body, with a head of zeros (Ziegler et al. 2019)."""
-    config = copy.deepcopy(policy.config)
-    config.num_labels = 1
-    with torch.random.fork_rng(devices=[]):
-        model = AutoModelForSequenceClassification.from_config(config)
-    head = _score_head(model, type(policy).__name__)
-    nn.init.zeros_(head.weight)
-    setattr(model, model.base_model_prefix, getattr(policy, policy.base_model_prefix))
-    nn.Module.to(model, policy.device)
-    return model.eval()
 
 
 def set_normalisation(model: PreTrainedModel, gain: float, bias: float) -> None:
@@ -232,14 +215,3 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
 
 def _name(source: str | Path) -> str:
     return str(source).removeprefix("hub:")
-
-
-def _score_head(model: PreTrainedModel, source: str | Path) -> nn.Linear:
-    head = getattr(model, "score", None)
-    if not isinstance(head, nn.Linear):
-        raise BadInput(
-            f"{type(model).__name__} keeps its classification head elsewhere than `score`.",
-            file=source,
-            remedy="Use a causal language model family such as Llama, Qwen3 or GPT-2.",
-        )
-    return head

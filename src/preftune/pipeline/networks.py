@@ -10,7 +10,9 @@ from preftune.models import (
     add_adapter,
     compute_in,
     forget_activations,
+    is_over,
     load_policy,
+    network_over,
     without_adapter,
 )
 from preftune.pipeline.context import StageContext
@@ -42,6 +44,22 @@ def reference_of(context: StageContext[Any], policy: PreTrainedModel, role: str)
     if adapter_of(policy) is not None and same:
         return without_adapter(policy)
     return frozen(context, load_policy(source, context.device))
+
+
+def over_policy(
+    context: StageContext[Any], role: str, policy: PreTrainedModel, name: str, trained: bool
+) -> PreTrainedModel | None:
+    """The reward model of ``role`` as an adapter over the policy's own body.
+
+    None where the policy has no adapter, or where the reward model is another network: a merged
+    one, or one that was trained over other weights.
+    """
+    source = context.inputs[role]
+    if adapter_of(policy) is None or not is_over(source, context.hashes.get("policy")):
+        return None
+    network = network_over(policy, source, name, trained)
+    context.console.line(f"{role}: an adapter over the policy's own weights")
+    return network
 
 
 def base_for_saving(context: StageContext[Any], role: str) -> Path | None:

@@ -19,9 +19,11 @@ def run(context: StageContext[RejectionSampling]) -> StageOutcome:
     engine = open_engine(context, "policy", settings.sampling)
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
-    score = RecordedScore(open_rewards(context, engine.renderer), context.folder / ROLLOUTS)
+    policy = learner(context, engine.policy)
+    rewards = open_rewards(context, engine.renderer, policy)
+    score = RecordedScore(rewards, context.folder / ROLLOUTS)
     inputs = RejectionInputs(
-        policy=learner(context, engine.policy),
+        policy=policy,
         pad_id=int(tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
