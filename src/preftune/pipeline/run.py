@@ -43,7 +43,7 @@ from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
 from preftune.recipe import Recipe, Section
 from preftune.records import BadInput, PreftuneError, RunFailed
-from preftune.training import set_workers, workers
+from preftune.training import precision_for, set_workers, workers
 from preftune.training.journal import CHECKPOINTS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
@@ -218,7 +218,8 @@ class _Plan:
         seconds: float,
     ) -> Manifest:
         """Writes the summary and the manifest: from here on the stage's work is never redone."""
-        write_json_atomic(self.partial / "summary.json", dict(outcome.summary))
+        told = dict(outcome.summary) | self._computed()
+        write_json_atomic(self.partial / "summary.json", told)
         manifest = Manifest(
             name=self.name,
             kind=self.kind,
@@ -237,6 +238,13 @@ class _Plan:
         failpoint("stage.before_manifest")
         write_manifest(self.partial, manifest)
         return manifest
+
+    def _computed(self) -> dict[str, str]:
+        """The number format this machine computed in, where the recipe leaves or changes it."""
+        wanted = getattr(self.settings, "precision", "float32")
+        if wanted == "float32":
+            return {}
+        return {"precision": str(precision_for(wanted, self.device)).removeprefix("torch.")}
 
     def _outputs(self, outcome: StageOutcome) -> list[tuple[str, str]]:
         """With the summary itself where later stages, gates above all, may read it."""

@@ -107,6 +107,17 @@ class Recipe(Section):
     """Named stages."""
 
     @model_validator(mode="after")
+    def _adapters_take_turns(self) -> Self:
+        """Networks over one body say at each pass which adapter it uses: nothing is side by side."""
+        for name, stage in self.stages.items():
+            if self.machine.workers > 1 and getattr(stage, "adapter", None) is not None:
+                raise ValueError(
+                    f"machine.workers = {self.machine.workers} and stages.{name}.adapter exclude "
+                    "each other: set machine.workers = 1"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _sources_come_earlier(self) -> Self:
         before: list[str] = []
         for name, stage in self.stages.items():

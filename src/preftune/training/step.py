@@ -16,6 +16,7 @@ from torch import nn
 from preftune.artifacts import derive_seed, failpoint
 from preftune.recipe import Optimizer
 from preftune.records import RunFailed
+from preftune.training.owned import owned_parameters
 from preftune.training.schedule import learning_rate
 from preftune.training.workers import dealt, side_by_side, workers
 
@@ -70,7 +71,7 @@ class Training:
         self.optimizers = {
             name: _optimizer(networks[name], settings) for name, settings in self.settings.items()
         }
-        every = [p for network in networks.values() for p in network.parameters()]
+        every = [p for network in networks.values() for _, p in owned_parameters(network)]
         self._weights = [weight for weight in dict.fromkeys(every) if weight.requires_grad]
         self._in_turn = False
 
@@ -147,7 +148,8 @@ class Training:
             optimizer.zero_grad(set_to_none=True)
 
     def _clip(self, name: str) -> float:
-        parameters = [p for p in self.networks[name].parameters() if p.grad is not None]
+        owned = owned_parameters(self.networks[name])
+        parameters = [parameter for _, parameter in owned if parameter.grad is not None]
         limit = self.settings[name].max_grad_norm
         return float(nn.utils.clip_grad_norm_(parameters, limit))
 
@@ -173,7 +175,7 @@ def _reseed(seed: int) -> None:
 
 def _optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     """AdamW with weight decay on matrices only, or RMSprop."""
-    trainable = [p for p in network.parameters() if p.requires_grad]
+    trainable = [p for _, p in owned_parameters(network) if p.requires_grad]
     if settings.kind == "rmsprop":
         return torch.optim.RMSprop(
             trainable, lr=settings.learning_rate, alpha=settings.alpha, eps=settings.epsilon
