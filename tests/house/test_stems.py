@@ -41,6 +41,7 @@ USES: dict[str, str] = {
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
+    "constraints",
     "critic",
     "groups",
     "guarding",

@@ -55,6 +55,7 @@ from preftune.models.networks import (
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.soups import load_soup
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
@@ -94,6 +95,7 @@ __all__ = [
     "load_linear",
     "load_policy",
     "load_reward_model",
+    "load_soup",
     "load_tokenizer",
     "load_value_heads",
     "logprobs_of_rows",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.guards import Guards
-from preftune.recipe.rewards import Rewards, check_rewards
+from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -85,7 +85,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(Section):
+class OnPolicy(SeveralObjectives):
     """Sample responses, score them, learn from them, again."""
 
     kind: str
@@ -93,10 +93,6 @@ class OnPolicy(Section):
     """The model to optimise, usually the SFT model."""
     reference: Source | None = None
     """The frozen policy the KL is measured to; the starting policy if not said."""
-    reward_model: Source | None = None
-    """The model whose score is optimised."""
-    rewards: Rewards = {}
-    """More rewards by name, models or functions, added to the reward model's or in its place."""
     prompts: Source
     """Prompts to answer; any file with a ``prompt`` column."""
     iterations: int = Field(default=40, ge=1)
@@ -137,11 +133,6 @@ class OnPolicy(Section):
     """What watches the training, and may stop it."""
     checkpoint_every: int = Field(default=10, ge=1)
     """Iterations between checkpoints."""
-
-    @model_validator(mode="after")
-    def _something_to_optimise(self) -> Self:
-        check_rewards(self.rewards, self.reward_model)
-        return self
 
     @model_validator(mode="after")
     def _responses_divide(self) -> Self:
