@@ -4,8 +4,10 @@ A file of profiles names policies tuned from one start, whose weights are interp
 are loaded; a model that was trained with the weights in its prompt is told them there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedModel
@@ -17,11 +19,14 @@ from preftune.recipe.profiles import (
     Weights,
     load_profiles,
     profile_of,
+    profile_text,
     said_as,
     split_profile,
+    with_weights,
 )
 from preftune.recipe.several_objectives import WeightsInPrompt
-from preftune.records import BadInput
+from preftune.records import BadInput, Prompt
+from preftune.rewards import WEIGHTS
 
 KEY = "weights_in_prompt"
 """In a model's config.json: the parts and the words it was trained with."""
@@ -65,6 +70,36 @@ def weights_in_prompt(policy: PreTrainedModel) -> WeightsInPrompt | None:
     """What a policy was trained to read in its prompt, None where nothing."""
     given = getattr(policy.config, KEY, None)
     return None if given is None else WeightsInPrompt.model_validate(given)
+
+
+class Told(NamedTuple):
+    """Prompts as a policy reads them, and the words before each where there are some."""
+
+    prompts: list[Prompt]
+    words: str | None
+
+
+def told_weights(
+    prompts: Sequence[Prompt], weights: Weights | None, policy: PreTrainedModel
+) -> Told:
+    """Every prompt with a profile before it, for a policy that was trained to read one.
+
+    Without a profile all parts count alike. Raises :class:`BadInput` for weights that the policy
+    does not know, and for a policy that knows none.
+    """
+    weighed = weights_in_prompt(policy)
+    if weighed is None:
+        if weights is not None:
+            raise BadInput("A policy with a profile was not trained with weights in its prompt.")
+        return Told(list(prompts), None)
+    mix = _weights(None if weights is None else profile_text(weights), weighed.parts)
+    return Told(
+        [
+            Prompt(with_weights(p.text, weighed.words, mix), {**p.columns, WEIGHTS: mix})
+            for p in prompts
+        ],
+        weighed.words,
+    )
 
 
 def require_one_start(policies: Profiles) -> None:

@@ -31,6 +31,7 @@ from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
+from preftune.recipe.soup import Soup
 from preftune.recipe.spin import SPIN
 from preftune.recipe.trpo import TRPO
 
@@ -68,7 +69,8 @@ Stage = Annotated[
     | CrossValidate
     | Gate
     | Gather
-    | Promote,
+    | Promote
+    | Soup,
     Field(discriminator="kind"),
 ]
 
