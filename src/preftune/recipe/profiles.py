@@ -71,7 +71,11 @@ def mixes(parts: Sequence[str], steps: int) -> Iterator[dict[str, float]]:
 
 def with_weights(text: Text, words: str, weights: Weights) -> Text:
     """A prompt whose first turn of a user begins with what each part counts."""
-    said = said_as(words, weights)
+    return with_said(text, said_as(words, weights))
+
+
+def with_said(text: Text, said: str) -> Text:
+    """The same with words before the first turn of a user."""
     if isinstance(text, str):
         return said + text
     place = _first_user(text)
