@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preftune.feedback.kinds import KINDS
+from preftune.feedback.simulated_answers import ANSWERS
 from preftune.feedback.store import items, judgments, projects
 from preftune.feedback.store.engine import open_store
 from preftune.feedback.store.nouns import NewItem, ProjectSettings
@@ -27,7 +27,7 @@ def test_every_kind_is_labelled_over_http(tmp_path: Path) -> None:
     sizes = Sizes({"train": COUNT}, demonstrations=1, demonstrations_validation=1, documents=1)
     prompts = lore.make(sizes, 0).prompts["train"]
     made: dict[str, Any] = {}
-    for name in KINDS:
+    for name in ANSWERS:
         project = projects.create(
             store, ProjectSettings(name, name, overlap=2, gold_fraction=0.0), actor="test"
         )
@@ -43,7 +43,7 @@ def test_every_kind_is_labelled_over_http(tmp_path: Path) -> None:
         items.add(store, project.id, new, actor="test")
         made[name] = project
     with served(create_app(store)) as url:
-        for name in KINDS:
+        for name in ANSWERS:
             words = ("simulate", tmp_path / "labels.db", name, "--server", url)
             done = preftune(*words, "--annotators", "2", "--seed", "1", "--json").json
             assert done["counted"] == 2 * COUNT, name
@@ -53,13 +53,20 @@ def test_every_kind_is_labelled_over_http(tmp_path: Path) -> None:
             assert [one.origin for one in said] == ["tool", "tool"], name
             assert {one.presentation["ui_version"] for one in said} == {"simulate"}
     store.close()
-    for name in KINDS:
+    for name in ANSWERS:
         out = tmp_path / f"{name}.jsonl"
         written = preftune(
             "label", "export", tmp_path / "labels.db", name, out, "--rows", "per_vote", "--json"
         )
         assert written.code == 0, written.err
         assert json.loads(out.read_text().splitlines()[0])["prompt"]
+
+
+def test_nobody_to_talk_with_is_one_sentence(tmp_path: Path) -> None:
+    store = tmp_path / "labels.db"
+    preftune("label", "init", store, "--project", "talks", "--kind", "conversation")
+    failed = preftune("simulate", store, "talks", "--json")
+    assert failed.code == 2 and "conversation" in failed.json["error"]["sentence"]
 
 
 @pytest.mark.parametrize("world_name", ["helpdesk", "digest"])

@@ -35,12 +35,13 @@ def simulate(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> Reply:
-    """Let simulated labelers answer a project of any kind, with origin "tool".
+    """Let simulated labelers answer a project of any kind but conversation, with origin "tool".
 
     With --server they log in with tokens of their own and send what a browser sends.
     """
     from preftune.cli.simulated_desks import HttpDesk, StoreDesk, labelers_of
     from preftune.feedback.population import POPULATIONS
+    from preftune.feedback.simulated_answers import ANSWERS
     from preftune.feedback.simulating import Simulation, work_through
     from preftune.feedback.store import fixed, projects
     from preftune.worlds import world as known_world
@@ -54,6 +55,11 @@ def simulate(
         who = replace(who, annotators=annotators, votes_per_pair=1)
     with opened(store) as place:
         wanted = projects.named(place, project)
+        if wanted.kind not in ANSWERS:
+            raise BadInput(
+                f"Simulated labelers answer no project of kind {wanted.kind}.",
+                remedy=f"They answer {', '.join(ANSWERS)}.",
+            )
         question = fixed.asking(place, wanted.id).question
         lore = known_world(world)
         simulation = Simulation(lore.judge, lore.write, who, seed or 0, wanted.kind, question)

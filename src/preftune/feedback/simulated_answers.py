@@ -176,4 +176,4 @@ ANSWERS: Mapping[str, Callable[[Sitting], dict[str, Any]]] = {
     "rule": _rule,
     "flags": _flags,
 }
-"""Every kind of feedback, by name."""
+"""Every kind of feedback that needs nobody to talk with, by name."""

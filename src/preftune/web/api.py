@@ -46,6 +46,7 @@ from preftune.web.shapes import (
     SubmitRequest,
     TextView,
 )
+from preftune.web.talking import check_talk
 from preftune.web.who import Labeler, Person, Somebody, TheStore
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -186,8 +187,11 @@ def draft(
 @api.post("/judgments", response_model=ReceiptView)
 def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONResponse:
     """Store an answer. When this answers 200, it is on the disk; sending it again is safe."""
-    if fixed.owner(store, asked.assignment_id).annotator_id != person.id:
+    owner = fixed.owner(store, asked.assignment_id)
+    if owner.annotator_id != person.id:
         raise Forbidden("This assignment is another person's.")
+    project = fixed.asking(store, owner.project_id).project  # of which only the kind is read
+    check_talk(project, items.by_number(store, owner.item_id), person.id, asked.answer)
     receipt = judgments.submit(
         store,
         Submission(
@@ -206,6 +210,9 @@ def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONRespon
 @api.post("/judgments/{judgment}/revise", response_model=ReceiptView)
 def revise(judgment: JudgmentId, asked: Answered, store: TheStore, person: Labeler) -> JSONResponse:
     """Change an earlier answer of yours: a new revision, the old one stays."""
+    found = judgments.by_id(store, judgment)
+    item = items.by_number(store, found.item_number)
+    check_talk(projects.by_id(store, found.project_id), item, person.id, asked.answer)
     receipt = judgments.revise(
         store,
         Revision(
