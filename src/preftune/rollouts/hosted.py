@@ -138,6 +138,7 @@ class HostedEngine:
                 f"The engine does not write with the weights it was given ({self.version}): its "
                 f"log-probabilities are {gap:.3g} nats a token from the policy's.",
                 remedy="Check that its servers see the folder of the weights and run the same "
-                'model; engine = "native" needs no weights to be given.',
+                "model, started from a folder of it that vLLM can replace (see Performance); "
+                'engine = "native" needs no weights to be given.',
             )
         return gap
