@@ -29,7 +29,6 @@ from preftune.algorithms.reward_model import RewardInputs, learn, objective_of
 from preftune.data import load
 from preftune.models import (
     compute_in,
-    fit_rows,
     load_policy,
     load_tokenizer,
     renderer_for,
@@ -51,10 +50,9 @@ def pairs_of(args: argparse.Namespace) -> list[Pair]:
     renderer = renderer_for(policy, load_tokenizer(args.model), args.model)
     found: list[Pair] = []
     for one in load(Comparison, args.comparisons).records:
-        sides = [renderer.row(one.prompt, answer) for answer in (one.chosen, one.rejected)]
-        rows, _ = fit_rows(sides, args.length, "skip")
-        if len(rows) == 2:
-            found.append(Pair(rows[0], rows[1]))
+        chosen, rejected = (renderer.row(one.prompt, a) for a in (one.chosen, one.rejected))
+        if max(len(chosen), len(rejected)) <= args.length:
+            found.append(Pair(chosen, rejected))
         if len(found) == args.batch * (args.rounds + 1):
             break
     return found

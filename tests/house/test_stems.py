@@ -46,6 +46,7 @@ SHARED_STEPS = {
     "guarding",
     "kl_control",
     "offline",
+    "reference_file",
     "on_policy",
     "reward_answers",
     "reward_batches",
