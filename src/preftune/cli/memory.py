@@ -30,13 +30,13 @@ from preftune.recipe import (
     Source,
 )
 
-PROCESS = 760 * 2**20
+PROCESS = 600 * 2**20
 """Python, torch, transformers and their threads before any model."""
 FLOAT, HALF = 4, 2
 KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "llama": {"float32": (40, 16), "bfloat16": (38.5, 8.75)},
-    "qwen3": {"float32": (56, 16), "bfloat16": (50.5, 8.75)},
-    "gpt2": {"float32": (32, 20), "bfloat16": (24, 10.5)},
+    "llama": {"float32": (40, 16), "bfloat16": (34, 8)},
+    "qwen3": {"float32": (56, 16), "bfloat16": (46, 8)},
+    "gpt2": {"float32": (32, 20), "bfloat16": (20, 10)},
 }
 """Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner
 size."""
@@ -67,7 +67,8 @@ class Network:
         ends = 3 * FLOAT * self.hidden
         if settings.activation_checkpointing:
             return tokens * (self.layers * FLOAT * self.hidden + layer + ends)
-        copies = HALF * self.weights if half else 0
+        inside = self.weights - self.vocabulary * self.hidden
+        copies = HALF * inside if half else 0
         return tokens * (self.layers * layer + ends) + copies
 
     def adapted(self, rank: int) -> int:
