@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 QUIET_CPU := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check format proof docs wheel clean
+.PHONY: help quickstart test check format proof vllm docs wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,8 +33,11 @@ format: $(VENV)/.everything ## sort imports and lay out the code as `make check`
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proof: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres ## the slow tests: wheels in empty environments, many kills, a whole quickstart
+proof: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres vllm ## the slow tests: wheels in empty environments, many kills, a whole quickstart
 	$(QUIET_CPU) $(BIN)/python -m pytest -m proof --timeout 3600 $(ARGS)
+
+vllm: ## an environment of its own with vLLM for processors, in .venv-vllm
+	.ci/vllm
 
 docs: $(VENV)/.everything ## the documentation site, in site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -32,7 +32,16 @@ MEETING = {"pipeline", "serving", "cli"}
 HEAVY = ("torch", "transformers", "sklearn", "safetensors", "tokenizers")
 
 # Packages that only an extra brings; the one place their adapter may import them is a function.
-OPTIONAL = {"datasets", "jsonschema", "mlflow", "rouge_score", "tensorboard", "trackio", "wandb"}
+OPTIONAL = {
+    "datasets",
+    "jsonschema",
+    "mlflow",
+    "rouge_score",
+    "tensorboard",
+    "trackio",
+    "vllm",
+    "wandb",
+}
 
 
 def contracts() -> dict[str, dict[str, Any]]:

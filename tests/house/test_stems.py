@@ -48,6 +48,7 @@ SHARED_STEPS = {
     "guarding",
     "kl_control",
     "offline",
+    "reference_file",
     "on_policy",
     "reference_file",
     "reward_answers",

@@ -39,6 +39,7 @@ def dpo(
 ) -> OfflineResult:
     """Leaves the best weights in ``inputs.policy``."""
     parts = referenced(recipe, inputs, reference, journal)
+    del reference  # all it has to say is said: its memory is free
     objective_of = partial(objective, recipe, inputs)
     return learn(recipe, inputs.policy, inputs.seed, parts, objective_of, journal)
 

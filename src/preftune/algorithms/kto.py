@@ -68,6 +68,7 @@ def kto(
 ) -> OfflineResult:
     """Leaves the best weights in ``inputs.policy``."""
     parts = with_reference(recipe, inputs, reference, journal)
+    del reference  # all it has to say is said: its memory is free
     balance = weight_ratio(recipe, inputs.train)
     if not 1 <= balance <= 1.5:
         journal.console.line(

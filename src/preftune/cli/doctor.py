@@ -31,13 +31,18 @@ def doctor(
 ) -> Reply:
     """Say what this machine can run: versions, cores, memory, disk, devices, precision.
 
-    With a recipe it reads it, looks for its files, and counts the parameters of models trained
-    from scratch; it exits with 2 if something is missing.
+    With a recipe it reads it, looks for its files, counts the parameters of models trained from
+    scratch, and predicts the memory each training stage needs at its peak; it exits with 2 if
+    something is missing or cannot fit.
     """
     found: dict[str, Any] = look_at_machine(out)
     found |= {"packages": look_at_packages(), "train_ready": not missing_packages()}
     found |= look_at_devices() if found["train_ready"] else NO_DEVICES
-    found["recipe"] = None if recipe is None else look_at_recipe(recipe, overrides or [])
+    free = _free(found)
+    half = bool(found["bfloat16"])
+    found["recipe"] = (
+        None if recipe is None else look_at_recipe(recipe, overrides or [], half, free)
+    )
     return Reply(found, lambda console: _show(found, console), _complaint(recipe, found))
 
 
@@ -45,12 +50,26 @@ def _complaint(recipe: str | None, found: dict[str, Any]) -> BadInput | None:
     """The first thing that keeps the recipe from starting."""
     if found["recipe"] is None or found["recipe"]["ready"]:
         return None
+    if not found["recipe"]["missing"]:
+        large = found["recipe"]["too_large"][0]
+        return BadInput(
+            f"Stage {large['stage']!r} needs {_size(large['bytes'])} of memory and "
+            f"{_size(_free(found))} are free here.",
+            file=found["recipe"]["file"],
+            remedy=f"In it, {large['change']}.",
+        )
     first = found["recipe"]["missing"][0]
     return BadInput(
         f"{first['stage']}.{first['role']} names a file that does not exist.",
         file=first["path"],
         remedy="Check the path, or data.root for data: sources.",
     )
+
+
+def _free(found: dict[str, Any]) -> int | None:
+    """Bytes a training may use: of the GPU where there is one."""
+    gpus = [device["memory_bytes"] for device in found["devices"] if device["memory_bytes"]]
+    return int(gpus[0]) if gpus else found["memory_free_bytes"]
 
 
 def _show(found: dict[str, Any], console: Console) -> None:
@@ -93,11 +112,12 @@ def _show_recipe(recipe: dict[str, Any], console: Console) -> None:
             stage["name"],
             stage["kind"],
             f"{stage['parameters']:,}" if stage["parameters"] else "–",
+            _size(stage["peak_memory_bytes"]) if stage["peak_memory_bytes"] else "–",
         )
         for stage in recipe["stages"]
     ]
     write_line(console, f"{recipe['title']} ({recipe['file']})")
-    console.print(table("", ("stage", "kind", "parameters from scratch"), rows))
+    console.print(table("", ("stage", "kind", "parameters from scratch", "peak memory"), rows))
     for item in recipe["missing"]:
         write_line(console, f"missing: {item['stage']}.{item['role']} = {item['path']}")
     for item in recipe["hub"]:

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from preftune.cli.memory import need_of, networks_of, what_to_change
 from preftune.recipe import Architecture, Pretrain, Recipe, load_recipe, sources_of
 from preftune.recipe.packaged import find_recipe
 
 
-def look_at_recipe(recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The stages with the parameters of models made from scratch, and sources that are missing."""
+def look_at_recipe(
+    recipe: str, overrides: Sequence[str], half: bool = False, free: int | None = None
+) -> dict[str, Any]:
+    """The stages with the parameters of models made from scratch, and sources that are missing.
+
+    Each training stage with the memory it will need at its peak where that can be told, and what
+    to change where it is more than the ``free`` bytes. ``half``: ``auto`` is bfloat16 here.
+    """
     path = find_recipe(recipe)
     resolved = load_recipe(path, overrides)
     stages: list[dict[str, Any]] = []
@@ -33,8 +40,28 @@ def look_at_recipe(recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
         "stages": stages,
         "missing": missing,
         "hub": hub,
-        "ready": not missing,
+        "too_large": (large := _memory(resolved, stages, half, free)),
+        "ready": not missing and not large,
     }
+
+
+def _memory(
+    recipe: Recipe, stages: list[dict[str, Any]], half: bool, free: int | None
+) -> list[dict[str, Any]]:
+    """Writes each stage's peak into ``stages``; those that cannot fit, with what to change."""
+    made = {stage["name"]: stage["parameters"] for stage in stages if stage["parameters"]}
+    networks = networks_of(recipe, made)
+    large: list[dict[str, Any]] = []
+    for stage in stages:
+        settings, network = recipe.stages[stage["name"]], networks.get(stage["name"])
+        precision = getattr(settings, "precision", "float32")
+        halved = precision == "bfloat16" or (precision == "auto" and half)
+        need = None if network is None else need_of(settings, network, halved)
+        stage["peak_memory_bytes"] = None if need is None else need.peak
+        if need is not None and free is not None and need.peak > free:
+            change = what_to_change(settings, need)
+            large.append({"stage": stage["name"], "bytes": need.peak, "change": change})
+    return large
 
 
 def parameters(architecture: Architecture, vocabulary: int) -> int:

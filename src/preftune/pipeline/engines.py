@@ -1,5 +1,7 @@
 """Opening what generates and what judges: the place where words and numbers meet."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,19 @@ from preftune.models import (
 )
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.sources import GOLD
-from preftune.recipe import SamplingSettings
+from preftune.recipe import NativeRollouts, SamplingSettings, TransformersRollouts
 from preftune.records import Completion, Prompt, Sampling, Score, StopReason
 from preftune.rewards import EnsembleScore, LinearPart, RewardModelScore
-from preftune.rollouts import NativeEngine
+from preftune.rollouts import (
+    Backend,
+    HostedEngine,
+    NativeEngine,
+    TransformersBackend,
+    VLLMBackend,
+    VLLMFleet,
+    WeightsFolder,
+)
+from preftune.training.journal import CHECKPOINTS
 from preftune.worlds import gold_judge, world
 
 
@@ -32,6 +43,51 @@ def open_engine(context: StageContext[Any], role: str, sampling: SamplingSetting
     renderer = renderer_for(policy, load_tokenizer(source), source)
     version = context.hashes.get(role, "")[:16]
     return NativeEngine(policy, renderer, version, batch_size=sampling.batch_size)
+
+
+Engine = NativeEngine | HostedEngine
+"""What writes responses for a stage that learns from them."""
+
+
+def rollout_engine(context: StageContext[Any], native: NativeEngine) -> Engine:
+    """What the recipe's ``engine`` says, for the same policy, which learns by now.
+
+    Raises :class:`BadInput` where it is not installed, :class:`RunFailed` where servers are silent.
+    """
+    settings = context.settings.engine
+    if isinstance(settings, NativeRollouts):
+        return native
+    backend: Backend
+    if isinstance(settings, TransformersRollouts):
+        backend = TransformersBackend(native.policy, settings)
+    else:
+        place = (
+            Path(settings.weights) / context.name
+            if settings.weights
+            else context.folder / CHECKPOINTS
+        )
+        folder = WeightsFolder(place / "engine", native.renderer.tokenizer)
+        backend = (
+            VLLMFleet(settings, folder)
+            if settings.urls
+            else VLLMBackend(settings, folder, native.renderer.context)
+        )
+    return HostedEngine(
+        native.policy, native.renderer, native.version, backend, native.longest_prompt
+    )
+
+
+def close_engine(engine: Engine) -> None:
+    """Lets go of another's engine; the policy stays."""
+    if isinstance(engine, HostedEngine):
+        engine.backend.close()
+
+
+def publisher(engine: Engine) -> Callable[[str], None]:
+    """Hands the policy's weights to the engine under a version."""
+    if isinstance(engine, HostedEngine):
+        return engine.publish
+    return partial(setattr, engine, "version")
 
 
 def open_guided(context: StageContext[Any], role: str, sampling: SamplingSettings) -> NativeEngine:

@@ -1,11 +1,18 @@
 """What can be configured: every stage's settings, checked without torch."""
 
 from preftune.recipe.a2c import A2C
-from preftune.recipe.compute import COMPUTING, Adapter, Adapting, Computing
+from preftune.recipe.compute import Adapter, Adapting, Computing
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
+from preftune.recipe.engine import (
+    COMPUTING,
+    FromEngine,
+    NativeRollouts,
+    TransformersRollouts,
+    VLLMRollouts,
+)
 from preftune.recipe.evaluate import CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
@@ -99,6 +106,7 @@ __all__ = [
     "Dataset",
     "DrGRPO",
     "Evaluate",
+    "FromEngine",
     "Gate",
     "Gather",
     "Groups",
@@ -140,4 +148,7 @@ __all__ = [
     "sources_of",
     "toml_text",
     "Linear",
+    "NativeRollouts",
+    "TransformersRollouts",
+    "VLLMRollouts",
 ]

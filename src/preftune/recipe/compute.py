@@ -56,7 +56,3 @@ def no_dropout(adapter: Adapter | None, kind: str) -> None:
             f"adapter.dropout = {adapter.dropout:g} does nothing in {kind}, which computes "
             "without dropout: leave it out"
         )
-
-
-COMPUTING = tuple(Adapting.model_fields)
-"""The keys that a recipe written before there were any means by leaving them out."""

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.compute import Adapting, no_dropout
+from preftune.recipe.compute import no_dropout
+from preftune.recipe.engine import FromEngine
 from preftune.recipe.guards import Guards
 from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
@@ -86,7 +87,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(Adapting, SeveralObjectives):
+class OnPolicy(FromEngine, SeveralObjectives):
     """Sample responses, score them, learn from them, again."""
 
     kind: str

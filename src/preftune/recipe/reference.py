@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from preftune.recipe.compute import COMPUTING
+from preftune.recipe.engine import COMPUTING
 from preftune.recipe.recipe import Recipe
 from preftune.recipe.sections import Section, Source
 from preftune.recipe.walk import KINDS

@@ -4,11 +4,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.compute import Adapting, no_dropout
+from preftune.recipe.compute import no_dropout
+from preftune.recipe.engine import FromEngine
 from preftune.recipe.sections import Optimizer, SamplingSettings, Source, TooLong
 
 
-class SPIN(Adapting):
+class SPIN(FromEngine):
     """DPO of demonstrations over the answers of the previous iterate, round after round."""
 
     kind: Literal["spin"] = "spin"

@@ -28,12 +28,12 @@ _GROUPS: dict[str, str] = {
         fsdp_transformer_layer_cls_to_wrap jit_mode_eval local_rank mp_parameters no_cuda
         parallelism_config ray_scope torchdynamo tpu_metrics_debug tpu_num_cores
         torch_compile torch_compile_backend torch_compile_mode use_mps_device""",
-    "Memory: set micro_batch_tokens; it does not change the result.": """
+    "Memory: set micro_batch_tokens or activation_checkpointing; the result stays.": """
         activation_checkpointing activation_checkpointing_kwargs activation_offloading
         auto_find_batch_size gradient_checkpointing gradient_checkpointing_kwargs
         liger_kernel_config torch_empty_cache_steps use_cache use_liger_kernel
         pad_to_multiple_of padding_free precompute_ref_batch_size precompute_ref_log_probs""",
-    "Precision: training is in float32.": """
+    "Precision: float32 unless the recipe sets precision; weights are float32 in any case.": """
         attn_implementation bf16 bf16_full_eval dtype fp16 fp16_backend fp16_full_eval
         fp16_opt_level half_precision_backend tf32""",
     "Evaluation: name held-out data in the recipe (validation, evaluation).": """
@@ -61,13 +61,14 @@ IGNORED: dict[str, str] = {
 }
 """Field → why nothing is lost without it."""
 
-_ADAPTERS = "Adapters and quantised models are not trained in this release."
+_ADAPTERS = "Set adapter in the recipe: rank, alpha, dropout, targets."
+_QUANTISED = "Quantised models are not trained."
 _TOKENIZER = "Save it into the model's folder, whose tokenizer and template are used."
 
 UNSUPPORTED: dict[str, tuple[Any, str]] = {
     "adafactor": (False, "The optimizer is AdamW."),
     "optim_args": (None, "The optimizer is AdamW; see [optimizer] for what can be set."),
-    "optim_target_modules": (None, "All weights are trained."),
+    "optim_target_modules": (None, "All weights are trained, or an adapter."),
     "label_smoothing_factor": (0.0, "There is no label smoothing."),
     "neftune_noise_alpha": (None, "There is no embedding noise."),
     "train_sampling_strategy": ("random", "Rows are shuffled; batches are grouped by length."),
@@ -91,11 +92,11 @@ UNSUPPORTED: dict[str, tuple[Any, str]] = {
     "lora_task_type": ("CAUSAL_LM", _ADAPTERS),
     "use_rslora": (False, _ADAPTERS),
     "use_dora": (False, _ADAPTERS),
-    "load_in_8bit": (False, _ADAPTERS),
-    "load_in_4bit": (False, _ADAPTERS),
-    "bnb_4bit_quant_type": ("nf4", _ADAPTERS),
-    "use_bnb_nested_quant": (False, _ADAPTERS),
-    "bnb_4bit_quant_storage": (None, _ADAPTERS),
+    "load_in_8bit": (False, _QUANTISED),
+    "load_in_4bit": (False, _QUANTISED),
+    "bnb_4bit_quant_type": ("nf4", _QUANTISED),
+    "use_bnb_nested_quant": (False, _QUANTISED),
+    "bnb_4bit_quant_storage": (None, _QUANTISED),
     "dataset_config": (None, "Download that part of the dataset and name the file."),
     "dataset_train_split": ("train", "Download that split and name the file."),
     "datasets": (None, "Join the datasets into one file and name it."),

@@ -42,7 +42,14 @@ from preftune.monitoring.guards import events
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import document_rows, encoded, read_texts
-from preftune.pipeline.engines import open_engine, open_judge, sampling_of
+from preftune.pipeline.engines import (
+    close_engine,
+    open_engine,
+    open_judge,
+    publisher,
+    rollout_engine,
+    sampling_of,
+)
 from preftune.pipeline.networks import base_for_saving, learner, over_policy, reference_of
 from preftune.pipeline.profiles import KEY
 from preftune.pipeline.rewards import open_rewards, prompted_weights
@@ -98,11 +105,13 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
     policy = learner(context, engine.policy)
     rewards = open_rewards(context, engine.renderer, policy)
     score = RecordedScore(rewards, context.folder / ROLLOUTS)
-    inputs = _inputs(context, engine)
+    writer = rollout_engine(context, engine)
+    inputs = replace(_inputs(context, engine), publish=publisher(writer))
     story = STORIES[settings.kind]
     with context.journal(settings.checkpoint_every) as journal:
         evaluate = evaluation_of(context, replace(engine, mask=None))
-        result = story(settings, inputs, engine, score, journal, evaluate)
+        result = story(settings, inputs, writer, score, journal, evaluate)
+        close_engine(writer)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
         if settings.weights_in_prompt is not None:

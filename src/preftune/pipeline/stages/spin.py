@@ -1,14 +1,19 @@
 """A policy and demonstrations in, a policy that has played against itself out."""
 
 from dataclasses import asdict
-from functools import partial
 
 from preftune.algorithms.spin import SPINInputs, spin
 from preftune.data import load_demonstrations
 from preftune.models import save_model
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.engines import (
+    close_engine,
+    open_engine,
+    publisher,
+    rollout_engine,
+    sampling_of,
+)
 from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.stages.offline import evenly
 from preftune.pipeline.stages.sft import demonstration_rows
@@ -23,17 +28,20 @@ def run(context: StageContext[SPIN]) -> StageOutcome:
     shown = evenly(shown, settings.limit)
     longest = min(settings.max_length or renderer.context, renderer.context)
     rows, fitted = demonstration_rows(renderer, shown, longest, settings.too_long)
+    policy = learner(context, engine.policy)
+    writer = rollout_engine(context, engine)
     inputs = SPINInputs(
-        policy=learner(context, engine.policy),
+        policy=policy,
         pad_id=int(renderer.tokenizer.pad_token_id),
         prompts=[shown[i].prompt for i in fitted.kept],
         demonstrations=rows,
         sampling=sampling_of(settings.sampling, engine, context.seed),
-        publish=partial(setattr, engine, "version"),
+        publish=publisher(writer),
         seed=context.seed,
     )
     with context.journal(settings.checkpoint_every) as journal:
-        result = spin(settings, inputs, engine, journal)
+        result = spin(settings, inputs, writer, journal)
+        close_engine(writer)
         card = model_card(context, "fine-tuned by self-play")
         base = base_for_saving(context, "model")
         save_model(engine.policy, renderer.tokenizer, context.model_folder, card, base)

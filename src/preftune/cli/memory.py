@@ -1,0 +1,244 @@
+"""How much memory a stage will need at its peak, for ``preftune doctor``. Arithmetic, no torch.
+
+A stage holds its networks, and of what learns the gradient and Adam's two moments; a step adds
+what the backward pass keeps of the largest micro-batch; a validation keeps the best weights; a
+checkpoint copies what it writes. The coefficients are bytes that PyTorch keeps for the gradient,
+counted layer by layer (:data:`KEPT`), and what a process holds before it has a model.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from preftune.recipe import (
+    ILQL,
+    NLPO,
+    SFT,
+    SPIN,
+    Adapting,
+    Architecture,
+    Computing,
+    OfflineSettings,
+    OnPolicy,
+    OnPolicyWithCritic,
+    Pretrain,
+    Recipe,
+    RejectionSampling,
+    RewardModel,
+    Section,
+    Source,
+)
+
+PROCESS = 600 * 2**20
+"""Python, torch, transformers and their threads before any model."""
+FLOAT, HALF = 4, 2
+KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "llama": {"float32": (40, 16), "bfloat16": (34, 8)},
+    "qwen3": {"float32": (56, 16), "bfloat16": (46, 8)},
+    "gpt2": {"float32": (32, 20), "bfloat16": (20, 10)},
+}
+"""Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner
+size."""
+FEW_LOGITS = 2**23
+LOGIT_COPIES = 5
+"""Tables of [tokens, vocabulary] alive at once around a loss that holds its logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a model's memory depends on."""
+
+    family: str
+    hidden: int
+    inner: int
+    layers: int
+    vocabulary: int
+    context: int
+    weights: int
+    """Numbers in all."""
+
+    def kept(self, tokens: int, settings: Computing, half: bool) -> float:
+        """Bytes a backward pass keeps of this many tokens."""
+        per_hidden, per_inner = KEPT.get(self.family, KEPT["llama"])[
+            "bfloat16" if half else "float32"
+        ]
+        layer = per_hidden * self.hidden + per_inner * self.inner
+        ends = 3 * FLOAT * self.hidden
+        if settings.activation_checkpointing:
+            return tokens * (self.layers * FLOAT * self.hidden + layer + ends)
+        inside = self.weights - self.vocabulary * self.hidden
+        copies = HALF * inside if half else 0
+        return tokens * (self.layers * layer + ends) + copies
+
+    def adapted(self, rank: int) -> int:
+        """Numbers in adapters of this rank on every linear layer."""
+        attention = 4 * 2 * self.hidden * rank
+        wide = 2 if self.family == "gpt2" else 3
+        return self.layers * (attention + wide * (self.hidden + self.inner) * rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes a stage needs at its peak, and what they are for."""
+
+    networks: int
+    learning: int
+    step: int
+    copies: int
+
+    @property
+    def peak(self) -> int:
+        """While a step is taken, or while a checkpoint is written, whichever needs more."""
+        return PROCESS + self.networks + self.learning + max(self.step, self.copies)
+
+
+def network_of_architecture(made: Architecture, vocabulary: int, weights: int) -> Network:
+    return Network(
+        made.family,
+        made.hidden_size,
+        made.intermediate_size,
+        made.layers,
+        vocabulary,
+        made.context,
+        weights,
+    )
+
+
+def network_of_folder(folder: Path) -> Network | None:
+    """Read off config.json and the weights' size; None where that is not a model folder."""
+    try:
+        read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    files = [*folder.glob("*.safetensors")]
+    stored = sum(file.stat().st_size for file in files)
+    halved = "16" in str(read.get("dtype") or read.get("torch_dtype") or "")
+    hidden = int(read.get("hidden_size") or read.get("n_embd") or 0)
+    if not stored or not hidden:
+        return None
+    return Network(
+        family=str(read.get("model_type", "llama")),
+        hidden=hidden,
+        inner=int(read.get("intermediate_size") or read.get("n_inner") or 4 * hidden),
+        layers=int(read.get("num_hidden_layers") or read.get("n_layer") or 1),
+        vocabulary=int(read.get("vocab_size", 0)),
+        context=int(read.get("max_position_embeddings") or read.get("n_positions") or 2048),
+        weights=stored // (HALF if halved else FLOAT),
+    )
+
+
+def need_of(settings: Section, network: Network, half: bool) -> Need | None:
+    """What a training stage needs; None for a stage that trains nothing."""
+    if not isinstance(settings, Computing):
+        return None
+    adapter = settings.adapter if isinstance(settings, Adapting) else None
+    trained = network.weights if adapter is None else network.adapted(adapter.rank)
+    learners = 2 if _separate_value(settings) else 1
+    held = network.weights * (_networks(settings, adapter is not None)) + (
+        0 if adapter is None else trained * learners
+    )
+    tokens = _micro_batch(settings, network)
+    step = FLOAT * trained * learners + network.kept(tokens, settings, half)
+    logits = _responses(settings, tokens) * network.vocabulary
+    if _has_head(settings):
+        held_logits = logits if logits <= FEW_LOGITS else FEW_LOGITS // 4
+        step += LOGIT_COPIES * FLOAT * held_logits
+    best = trained if _keeps_best(settings) else 0
+    return Need(
+        networks=FLOAT * held,
+        learning=2 * FLOAT * trained * learners + FLOAT * best,
+        step=int(step),
+        copies=2 * 2 * FLOAT * trained,
+    )
+
+
+def _networks(settings: Section, adapted: bool) -> int:
+    """Whole networks in memory."""
+    reference = 0 if adapted else 1
+    if isinstance(settings, OnPolicy):
+        scored = settings.reward_model is not None
+        scored_too = sum(reward.model is not None for reward in settings.rewards.values())
+        masked = isinstance(settings, NLPO)
+        return 1 + reference + scored + scored_too + masked + _separate_value(settings)
+    if isinstance(settings, RejectionSampling):
+        return 1 + (settings.reward_model is not None)
+    return 1
+
+
+def _separate_value(settings: Section) -> bool:
+    return isinstance(settings, OnPolicyWithCritic) and settings.value == "separate"
+
+
+def _keeps_best(settings: Section) -> bool:
+    kinds = SFT | RewardModel | OfflineSettings
+    return isinstance(settings, kinds) and settings.validation is not None
+
+
+def _has_head(settings: Section) -> bool:
+    return not isinstance(settings, RewardModel)
+
+
+def _micro_batch(settings: Section, network: Network) -> int:
+    """Padded tokens that go through at once, at most: a step may have fewer."""
+    most = int(getattr(settings, "micro_batch_tokens", 8192))
+    longest = min(int(getattr(settings, "max_length", None) or network.context), network.context)
+    if isinstance(settings, Pretrain):
+        return min(most, settings.batch_tokens)
+    rows = int(getattr(settings, "batch_size", 0))
+    if isinstance(settings, OnPolicy):
+        rows = settings.rollouts // settings.minibatches
+    if isinstance(settings, OfflineSettings | RewardModel):
+        rows *= 2
+    return min(most, max(rows, 1) * longest)
+
+
+def _responses(settings: Section, tokens: int) -> int:
+    """Of them, those a token is predicted at."""
+    if isinstance(settings, Pretrain | ILQL | SFT | SPIN):
+        return tokens
+    return tokens // 2
+
+
+def source_of_network(settings: Section) -> Source | None:
+    """Where the network that learns comes from."""
+    found = getattr(settings, "policy", None) or getattr(settings, "model", None)
+    return found if isinstance(found, Source) else None
+
+
+def networks_of(recipe: Recipe, made: Mapping[str, int]) -> dict[str, Network]:
+    """The network each training stage works on, where it can be told before anything ran.
+
+    ``made`` are the weights of the stages that make one from scratch.
+    """
+    found: dict[str, Network] = {}
+    for name, settings in recipe.stages.items():
+        if isinstance(settings, Pretrain):
+            shape, words = settings.architecture, settings.vocab_size
+            found[name] = network_of_architecture(shape, words, made[name])
+            continue
+        source = source_of_network(settings)
+        if source is None:
+            continue
+        if source.stage is not None:
+            network = found.get(source.stage[0])
+        else:
+            network = network_of_folder(_place(source, recipe))
+        if network is not None:
+            found[name] = network
+    return found
+
+
+def _place(source: str, recipe: Recipe) -> Path:
+    if source.startswith("data:"):
+        return Path(recipe.data.root or ".").expanduser() / source.removeprefix("data:")
+    return Path(source.removeprefix("hub:")).expanduser()
+
+
+def what_to_change(settings: Section, need: Need) -> str:
+    """The key that saves the most of what this stage needs."""
+    if isinstance(settings, Adapting) and settings.adapter is None and need.learning > need.step:
+        return "set adapter = { rank = 16, alpha = 32 }, or take a smaller model"
+    if not getattr(settings, "activation_checkpointing", True):
+        return "set activation_checkpointing = true, or lower micro_batch_tokens"
+    return "lower micro_batch_tokens, or take a smaller model"

@@ -1,0 +1,154 @@
+"""The memory ``doctor`` predicts: what autograd keeps, what models weigh, what a process used."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from preftune.cli.memory import network_of_architecture, network_of_folder
+from preftune.models import (
+    add_adapter,
+    build_policy,
+    collate,
+    compute_in,
+    forget_activations,
+    reading,
+)
+from preftune.models.networks import hidden_states
+from preftune.models.rendering import Row
+from preftune.recipe import SFT, Adapter, Architecture
+from tests.cli.command import preftune
+from tests.cli.memory_runs import measured, predicted, prepare, recipe_of
+from tests.models.made import CPU, FAMILIES, make_policy, tokenizer
+
+TOKENS = 4 * 128
+
+
+def shape(family: str, layers: int) -> Architecture:
+    return Architecture(
+        family=family,  # type: ignore[arg-type]
+        hidden_size=96,
+        layers=layers,
+        heads=4,
+        intermediate_size=160,
+        context=256,
+    )
+
+
+def kept(family: str, layers: int, dtype: torch.dtype, again: bool) -> int:
+    """Bytes that autograd holds on to of a pass through the body, its weights left out."""
+    policy = build_policy(shape(family, layers), tokenizer(), 0)
+    compute_in(policy, dtype)
+    if again:
+        forget_activations(policy)
+    weights = {p.untyped_storage().data_ptr() for p in policy.parameters()}
+    held: list[torch.Tensor] = []
+    batch = collate([Row(tuple(range(2, 34)), tuple(range(5, 101)))] * 4, 1, CPU)
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), reading(policy):
+        hidden_states(policy, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
+    return sum(size for place, size in storages.items() if place not in weights)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_kept_of_a_layer_is_what_autograd_keeps(family: str, half: bool) -> None:
+    dtype = torch.bfloat16 if half else torch.float32
+    expected = kept(family, 6, dtype, False) - kept(family, 2, dtype, False)
+    recipe = SFT.model_validate({"model": "m", "train": "t"})
+    more, few = (
+        network_of_architecture(shape(family, layers), 300, weights)
+        for layers, weights in ((6, _weights(family, 6)), (2, _weights(family, 2)))
+    )
+    ours = more.kept(TOKENS, recipe, half) - few.kept(TOKENS, recipe, half)
+    assert ours == pytest.approx(expected, rel=0.06)
+
+
+def _weights(family: str, layers: int) -> int:
+    policy = build_policy(shape(family, layers), tokenizer(), 0)
+    return sum(parameter.numel() for parameter in policy.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_with_checkpointing_a_layer_keeps_its_input(family: str) -> None:
+    expected = kept(family, 6, torch.float32, True) - kept(family, 2, torch.float32, True)
+    recipe = SFT.model_validate({"model": "m", "train": "t", "activation_checkpointing": True})
+    more, few = (network_of_architecture(shape(family, n), 300, 0) for n in (6, 2))
+    ours = more.kept(TOKENS, recipe, False) - few.kept(TOKENS, recipe, False)
+    assert ours == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_folder_tells_what_its_model_is(family: str, tmp_path: Path) -> None:
+    prepare(tmp_path / "x", shape(family, 2))
+    network = network_of_folder(tmp_path / "x" / "model")
+    assert network is not None
+    assert (network.hidden, network.layers, network.context) == (96, 2, 256)
+    assert network.weights == pytest.approx(_weights(family, 2), rel=0.03)
+    assert network_of_folder(tmp_path) is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapters_are_counted(family: str) -> None:
+    policy = make_policy(family)
+    before = sum(p.numel() for p in policy.parameters())
+    add_adapter(policy, Adapter(rank=3), "policy", seed=0)
+    added = sum(p.numel() for p in policy.parameters()) - before
+    config = policy.config
+    network = network_of_architecture(
+        Architecture(family=family, hidden_size=32, layers=2, heads=2, intermediate_size=48),  # type: ignore[arg-type]
+        config.vocab_size,
+        before,
+    )
+    assert network.adapted(3) == pytest.approx(added, rel=0.2)
+
+
+def test_a_recipe_that_cannot_fit_is_refused_with_what_to_change(tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text('{"text": "a"}\n')
+    recipe = tmp_path / "large.toml"
+    recipe.write_text(
+        '[stages.base]\nkind = "pretrain"\nvocab_size = 50000\ndata = ["data:texts.jsonl"]\n'
+        "architecture.hidden_size = 8192\narchitecture.layers = 80\n"
+        "architecture.heads = 64\narchitecture.intermediate_size = 28672\n"
+    )
+    done = preftune("doctor", recipe, "--set", f"data.root={tmp_path}", "--json")
+    assert done.code == 2 and "of memory" in done.error["sentence"]
+    assert "activation_checkpointing" in done.error["remedy"]
+    (large,) = done.json["recipe"]["too_large"]
+    assert large["bytes"] > 60e9 * 16
+    small = recipe.read_text().replace("8192", "64").replace("28672", "128").replace("= 80", "= 2")
+    recipe.write_text(small)
+    done = preftune("doctor", recipe, "--set", f"data.root={tmp_path}", "--json")
+    assert done.code == 0
+    (stage,) = done.json["recipe"]["stages"]
+    assert 5e8 < stage["peak_memory_bytes"] < 4e9
+
+
+LLAMA = Architecture(hidden_size=640, layers=10, heads=10, intermediate_size=1792, context=256)
+GPT2 = Architecture(family="gpt2", hidden_size=768, layers=6, heads=12, intermediate_size=3072)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("made", "kind", "more"),
+    [
+        (LLAMA, "sft", 'validation = "data:shown.jsonl"\nmicro_batch_tokens = 1500\n'),
+        (LLAMA, "reward_model", "activation_checkpointing = true\n"),
+        (GPT2.model_copy(update={"context": 256}), "dpo", "adapter = { rank = 8 }\n"),
+    ],
+)
+def test_three_stages_use_what_was_predicted(
+    made: Architecture, kind: str, more: str, tmp_path: Path
+) -> None:
+    """None of them was used to find the coefficients; the system counts."""
+    assert os.name == "posix"
+    prepare(tmp_path / "x", made)
+    text = recipe_of(kind, more)
+    expected = predicted(tmp_path / "x", text).peak
+    assert measured(tmp_path / "x", text) == pytest.approx(expected, rel=0.15)
