@@ -13,20 +13,12 @@ W prompt columns, T own tokens, D head size.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-
-class Own(Protocol):
-    """Keys and values of the tokens that rows wrote themselves."""
-
-    def scores(self, queries_BKGD: torch.Tensor) -> torch.Tensor:
-        """q · k, [B, K, G, T]."""
-
-    def weighted(self, weights_BKGT: torch.Tensor) -> torch.Tensor:
-        """Σ w v, [B, K, G, D], in the type of the weights."""
+from preftune.rollouts.own_tokens import OwnTokens
 
 
 class Part(NamedTuple):
@@ -87,7 +79,7 @@ def prefix_attention(
     keys_PKWD: torch.Tensor,
     values_PKWD: torch.Tensor,
     hidden_P11W: torch.Tensor | None,
-    own: "Own",
+    own: OwnTokens,
     places: Places,
 ) -> torch.Tensor:
     """What each row reads of its prompt and of its own tokens, [B, K, G, D].

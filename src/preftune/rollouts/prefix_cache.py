@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from preftune.rollouts.own_tokens import OwnTokens
+from preftune.rollouts.own_tokens import OwnTokens, own_tokens
 from preftune.rollouts.prefix_attention import Places, places_of
 
 SPARSE = 0.75
@@ -39,7 +39,7 @@ class PrefixLayer(CacheLayerMixin):
             self.lazy_initialization(key_states, value_states)
             return key_states, value_states
         if self.own is None:
-            self.own = OwnTokens(self.capacity, key_states)
+            self.own = own_tokens(self.capacity, key_states)
         self.own.write(key_states, value_states)
         return key_states.new_empty(0), value_states.new_empty(0)
 
