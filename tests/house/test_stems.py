@@ -23,6 +23,7 @@ NOT_ALGORITHMS = {
     "gate",
     "gather",
     "promote",
+    "soup",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
@@ -41,12 +42,14 @@ USES: dict[str, str] = {
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
+    "constraints",
     "critic",
     "groups",
     "guarding",
     "kl_control",
     "offline",
     "on_policy",
+    "reference_file",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",

@@ -1,20 +1,26 @@
 """Opening a recipe's rewards, and what of a user's code a stage depends on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from transformers import PreTrainedModel
 
 from preftune.artifacts import hash_callable
 from preftune.judging import CACHE, Ask, HttpJudge
 from preftune.models import Renderer, load_policy, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.engines import open_reward_model
+from preftune.pipeline.networks import over_policy
 from preftune.recipe import Section
 from preftune.recipe.judge import JudgeReward
-from preftune.recipe.rewards import Reward, callables_in
-from preftune.records import Score
+from preftune.recipe.profiles import mixes, with_weights
+from preftune.recipe.rewards import Reward, SeveralObjectives, callables_in
+from preftune.records import Prompt, Score
 from preftune.rewards import (
+    WEIGHTS,
     CallableScore,
+    Combine,
     ComposedScore,
     EnsembleScore,
     Part,
@@ -22,25 +28,32 @@ from preftune.rewards import (
     RatingScore,
     RewardModelScore,
     RuleScore,
+    SwitchedSum,
+    UnpromptedScore,
     load_callable,
+    prompted_sum,
     same_vocabulary,
     training_score,
+    weighted_sum,
 )
 from preftune.rollouts import NativeChoose
 
 REWARD_MODEL = "reward_model"
 
 
-def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
+def open_rewards(
+    context: StageContext[Any], renderer: Renderer, policy: PreTrainedModel | None = None
+) -> Score:
     """What a stage's policy is trained on: ``reward_model``, ``rewards``, or both added up.
 
     A reward model reads the policy's own ids where the tokenizers agree, else the text with its
-    own tokenizer. Raises :class:`BadInput`.
+    own tokenizer. One that was trained as an adapter over what the ``policy`` learns over shares
+    the policy's weights. Raises :class:`BadInput`.
     """
     settings = context.settings
     parts: list[Part] = []
     if settings.reward_model is not None:
-        parts.append(Part(REWARD_MODEL, _model(context, REWARD_MODEL, renderer)))
+        parts.append(Part(REWARD_MODEL, _model(context, REWARD_MODEL, renderer, policy)))
     rewards: Mapping[str, Reward] = settings.rewards
     for name, reward in rewards.items():
         score: Score
@@ -51,11 +64,32 @@ def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
         elif reward.judge is not None:
             score = _judged(context, f"rewards.{name}.judge.model", reward.judge)
         else:
-            score = _model(context, f"rewards.{name}.model", renderer)
-        parts.append(Part(name, score, reward.weight))
+            score = _model(context, f"rewards.{name}.model", renderer, policy)
+        parts.append(Part(name, score, reward.weight, reward.gate))
     if not rewards:
         return training_score(parts[0].score)
-    return training_score(ComposedScore(tuple(parts)))
+    composed = training_score(ComposedScore(tuple(parts), _combine(settings)))
+    weighed = settings.weights_in_prompt
+    return composed if weighed is None else UnpromptedScore(composed, weighed.words, renderer)
+
+
+def prompted_weights(prompts: Sequence[Prompt], settings: SeveralObjectives) -> list[Prompt]:
+    """Where the policy reads the weights of its reward, every prompt with every mix of them."""
+    weighed = settings.weights_in_prompt
+    if weighed is None:
+        return list(prompts)
+    return [
+        Prompt(with_weights(prompt.text, weighed.words, mix), {**prompt.columns, WEIGHTS: mix})
+        for prompt in prompts
+        for mix in mixes(weighed.parts, weighed.steps)
+    ]
+
+
+def _combine(settings: SeveralObjectives) -> Combine:
+    if settings.safety_switch is not None:
+        models = {name for name, reward in settings.rewards.items() if reward.model is not None}
+        return SwitchedSum(settings.safety_switch, frozenset({REWARD_MODEL, *models}))
+    return weighted_sum if settings.weights_in_prompt is None else prompted_sum
 
 
 def callable_hashes(settings: Section) -> dict[str, str]:
@@ -86,9 +120,16 @@ def _judged(context: StageContext[Any], role: str, judge: JudgeReward) -> Score:
 
 
 def _model(
-    context: StageContext[Any], role: str, renderer: Renderer
+    context: StageContext[Any], role: str, renderer: Renderer, policy: PreTrainedModel | None
 ) -> RewardModelScore | EnsembleScore:
-    score = open_reward_model(context, role)
+    shared = None
+    if policy is not None:
+        shared = over_policy(context, role, policy, role.replace(".", "_"), trained=False)
+    if shared is not None:
+        reads = renderer_for(shared, load_tokenizer(context.inputs[role]), context.inputs[role])
+        score: RewardModelScore | EnsembleScore = RewardModelScore(shared, reads, same_ids=False)
+    else:
+        score = open_reward_model(context, role)
     return replace(
         score,
         same_ids=same_vocabulary(renderer, score.renderer),

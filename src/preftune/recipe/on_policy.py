@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting, no_dropout
 from preftune.recipe.guards import Guards
-from preftune.recipe.rewards import Rewards, check_rewards
+from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -85,7 +86,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(Section):
+class OnPolicy(Adapting, SeveralObjectives):
     """Sample responses, score them, learn from them, again."""
 
     kind: str
@@ -93,10 +94,6 @@ class OnPolicy(Section):
     """The model to optimise, usually the SFT model."""
     reference: Source | None = None
     """The frozen policy the KL is measured to; the starting policy if not said."""
-    reward_model: Source | None = None
-    """The model whose score is optimised."""
-    rewards: Rewards = {}
-    """More rewards by name, models or functions, added to the reward model's or in its place."""
     prompts: Source
     """Prompts to answer; any file with a ``prompt`` column."""
     iterations: int = Field(default=40, ge=1)
@@ -139,8 +136,8 @@ class OnPolicy(Section):
     """Iterations between checkpoints."""
 
     @model_validator(mode="after")
-    def _something_to_optimise(self) -> Self:
-        check_rewards(self.rewards, self.reward_model)
+    def _adapters_without_dropout(self) -> Self:
+        no_dropout(self.adapter, self.kind)
         return self
 
     @model_validator(mode="after")
