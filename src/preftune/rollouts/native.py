@@ -2,7 +2,8 @@
 
 Prompts of similar length go together; rows that have ended leave the batch. Every row draws from
 its own stream of random numbers (seed, place in the request), so its tokens do not depend on
-which rows it shares a batch with.
+which rows it shares a batch with. Rows with the same prompt share what was read of it, and
+batches are written side by side where the process has several workers.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +20,15 @@ from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts.guiding import Reader
 from preftune.rollouts.memory import Memory, reading
 from preftune.rollouts.sampling import draw
+from preftune.training import side_by_side, workers
 
 SHRINK = 0.875
 """The batch is compacted when this share of its rows, or fewer, are still writing."""
+
+LEAST = 64
+"""Fewer rows than this are not divided among workers."""
+
+_Tokens = tuple[list[int], list[float]]
 
 
 @dataclass(slots=True)
@@ -54,17 +61,27 @@ class NativeEngine:
         order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), ids[index], index))
         stops = {self.renderer.tokenizer.eos_token_id, *sampling.stop_token_ids}
         reader = Reader(self.policy, self.value_heads, self.mask)
-        done: dict[int, Completion] = {}
+        size = self._group_size(len(order))
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
         with reading(reader.networks) as memory_of:
-            for start in range(0, len(order), self.batch_size):
-                group = order[start : start + self.batch_size]
+
+            def written(group: list[int]) -> list[_Tokens]:
                 asked = [ids[index] for index in group]
                 uniforms = _uniforms(sampling, group)
-                writing = _generate(reader, memory_of, asked, uniforms, stops, sampling)
-                for row, index in enumerate(group):
-                    written = writing.row(row)
-                    done[index] = self._completion(prompts[index], ids[index], written, stops)
+                return _generate(reader, memory_of, asked, uniforms, stops, sampling)
+
+            answers = side_by_side(written, groups)
+        done = {
+            index: self._completion(prompts[index], ids[index], tokens, stops)
+            for group, rows in zip(groups, answers, strict=True)
+            for index, tokens in zip(group, rows, strict=True)
+        }
         return [done[index] for index in range(len(prompts))]
+
+    def _group_size(self, rows: int) -> int:
+        """Rows generated together: a full batch, or less where every worker gets a share."""
+        share = -(-rows // workers())
+        return min(self.batch_size, max(share, LEAST))
 
     def _prompt_ids(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[tuple[int, ...]]:
         room = self.renderer.context - sampling.max_new_tokens
@@ -77,11 +94,11 @@ class NativeEngine:
         self,
         prompt: Prompt,
         prompt_ids: tuple[int, ...],
-        row: tuple[list[int], list[float]],
+        tokens: _Tokens,
         stops: set[int],
     ) -> Completion:
         tokenizer = self.renderer.tokenizer
-        written, logprobs = row
+        written, logprobs = tokens
         ended = written[-1] in stops
         body = written[:-1] if ended else written
         reason = StopReason.STOP if ended else StopReason.LENGTH
@@ -110,9 +127,13 @@ class _Writing:
         self._tokens[rows, at], self._logprobs[rows, at] = tokens, logprobs
         self._lengths[rows] += 1
 
-    def row(self, row: int) -> tuple[list[int], list[float]]:
-        length = self._lengths[row]
-        return self._tokens[row, :length].tolist(), self._logprobs[row, :length].tolist()
+    def rows(self) -> list[_Tokens]:
+        return [
+            (tokens[:length].tolist(), logprobs[:length].tolist())
+            for tokens, logprobs, length in zip(
+                self._tokens, self._logprobs, self._lengths, strict=True
+            )
+        ]
 
 
 @torch.no_grad()
@@ -123,7 +144,7 @@ def _generate(
     uniforms_BT: np.ndarray,
     stops: set[int],
     sampling: Sampling,
-) -> _Writing:
+) -> list[_Tokens]:
     """Tokens and their log-probabilities for each prompt, the stop token included."""
     device: torch.device = reader.policy.device
     different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
@@ -150,7 +171,7 @@ def _generate(
             memory.keep(rows)
             places, tokens, live = places[live], tokens[rows], live[live]
         readings = memory.then(tokens)
-    return writing
+    return writing.rows()
 
 
 def _uniforms(sampling: Sampling, places: Sequence[int]) -> np.ndarray:
