@@ -52,10 +52,17 @@ class SlabLayer(DynamicLayer):
         return keys, values
 
 
+def plain_layers(config: PretrainedConfig) -> int:
+    """How many layers attend to everything; 0 where any does not."""
+    layers = DynamicCache(config=config).layers
+    if any(type(layer) is not DynamicLayer for layer in layers):
+        return 0
+    return len(layers) or int(config.get_text_config().num_hidden_layers)
+
+
 def generation_cache(config: PretrainedConfig, capacity: int) -> Cache:
     """Slabs where every layer attends to everything; transformers' own cache for other layers."""
-    dynamic = DynamicCache(config=config)
-    if any(type(layer) is not DynamicLayer for layer in dynamic.layers):
-        return dynamic
-    layers = len(dynamic.layers) or config.get_text_config().num_hidden_layers
+    layers = plain_layers(config)
+    if layers == 0:
+        return DynamicCache(config=config)
     return Cache(layers=[SlabLayer(capacity) for _ in range(layers)])

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedModel
-from transformers.cache_utils import Cache
 
 from preftune.maths.action_masks import restricted_logits
 from preftune.maths.losses.ilql import guided_logits
@@ -29,15 +28,13 @@ class Reader:
     def networks(self) -> list[PreTrainedModel]:
         return [self.policy] if self.mask is None else [self.policy, self.mask.network]
 
-    def masked_logits(
-        self, sampling: Sampling, caches: Sequence[Cache], **reading: Any
-    ) -> torch.Tensor:
-        """:meth:`next_logits`, −∞ where the mask forbids, [B, V]."""
-        logits_BV = self.next_logits(sampling, past_key_values=caches[0], **reading)
+    def masked_logits(self, sampling: Sampling, readings: Sequence[dict[str, Any]]) -> torch.Tensor:
+        """:meth:`next_logits`, −∞ where the mask forbids, [B, V]; a reading for each network."""
+        logits_BV = self.next_logits(sampling, **readings[0])
         if self.mask is None:
             return logits_BV
-        reading |= {"past_key_values": caches[1], "use_cache": True, "logits_to_keep": 1}
-        theirs_BTV = self.mask.network(**reading).logits[:, -1:]
+        output = self.mask.network(**readings[1], use_cache=True, logits_to_keep=1)
+        theirs_BTV = output.logits[:, -1:]
         allowed_BTV = self.mask.allowed(theirs_BTV, sampling.temperature or 1.0)
         return restricted_logits(logits_BTV=logits_BV.unsqueeze(1), allowed_BTV=allowed_BTV)[:, 0]
 

@@ -2,27 +2,33 @@
 
 Prompts of similar length go together; rows that have ended leave the batch. Every row draws from
 its own stream of random numbers (seed, place in the request), so its tokens do not depend on
-which rows it shares a batch with.
+which rows it shares a batch with. Rows with the same prompt share what was read of it, and
+batches are written side by side where the process has several workers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
-from transformers.cache_utils import Cache
 
 from preftune.artifacts import derive_seed
-from preftune.models import ActionMask, Renderer, Row, ValueHeads, collate
+from preftune.models import ActionMask, Batch, Renderer, Row, ValueHeads, collate
 from preftune.monitoring import Console
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
-from preftune.rollouts.cache import generation_cache
 from preftune.rollouts.guiding import Reader
+from preftune.rollouts.memory import Memory, reading
 from preftune.rollouts.sampling import draw
+from preftune.training import side_by_side, workers
 
 SHRINK = 0.875
 """The batch is compacted when this share of its rows, or fewer, are still writing."""
+
+LEAST = 64
+"""Fewer rows than this are not divided among workers."""
+
+_Tokens = tuple[list[int], list[float]]
 
 
 @dataclass(slots=True)
@@ -51,30 +57,48 @@ class NativeEngine:
         Raises :class:`BadInput` when ``max_new_tokens`` leaves no room for a prompt, or for a
         prompt that is too long when ``too_long`` is ``fail``.
         """
-        room = self.renderer.context - sampling.max_new_tokens
-        room = room if self.longest_prompt is None else min(room, self.longest_prompt)
-        ids = [_fitted(self.renderer.prompt_ids(p.text), room, self.too_long) for p in prompts]
+        ids = self._prompt_ids(prompts, sampling)
         order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), ids[index], index))
         stops = {self.renderer.tokenizer.eos_token_id, *sampling.stop_token_ids}
-        done: dict[int, Completion] = {}
-        for start in range(0, len(order), self.batch_size):
-            group = order[start : start + self.batch_size]
-            uniforms = _uniforms(sampling, group)
-            reader = Reader(self.policy, self.value_heads, self.mask)
-            tokens = _generate(reader, [ids[i] for i in group], uniforms, stops, sampling)
-            for index, (written, logprobs) in zip(group, tokens, strict=True):
-                done[index] = self._completion(prompts[index], ids[index], written, logprobs, stops)
+        reader = Reader(self.policy, self.value_heads, self.mask)
+        size = self._group_size(len(order))
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        with reading(reader.networks) as memory_of:
+
+            def written(group: list[int]) -> list[_Tokens]:
+                asked = [ids[index] for index in group]
+                uniforms = _uniforms(sampling, group)
+                return _generate(reader, memory_of, asked, uniforms, stops, sampling)
+
+            answers = side_by_side(written, groups)
+        done = {
+            index: self._completion(prompts[index], ids[index], tokens, stops)
+            for group, rows in zip(groups, answers, strict=True)
+            for index, tokens in zip(group, rows, strict=True)
+        }
         return [done[index] for index in range(len(prompts))]
+
+    def _group_size(self, rows: int) -> int:
+        """Rows generated together: a full batch, or less where every worker gets a share."""
+        share = -(-rows // workers())
+        return min(self.batch_size, max(share, LEAST))
+
+    def _prompt_ids(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[tuple[int, ...]]:
+        room = self.renderer.context - sampling.max_new_tokens
+        room = room if self.longest_prompt is None else min(room, self.longest_prompt)
+        texts = dict.fromkeys(prompt.text for prompt in prompts)
+        ids = {text: _fitted(self.renderer.prompt_ids(text), room, self.too_long) for text in texts}
+        return [ids[prompt.text] for prompt in prompts]
 
     def _completion(
         self,
         prompt: Prompt,
         prompt_ids: tuple[int, ...],
-        written: list[int],
-        logprobs: list[float],
+        tokens: _Tokens,
         stops: set[int],
     ) -> Completion:
         tokenizer = self.renderer.tokenizer
+        written, logprobs = tokens
         ended = written[-1] in stops
         body = written[:-1] if ended else written
         reason = StopReason.STOP if ended else StopReason.LENGTH
@@ -89,97 +113,65 @@ class NativeEngine:
         )
 
 
-@dataclass(slots=True)
 class _Writing:
-    """The rows still being written: their places, the cache they share, their attention mask."""
+    """Tokens and log-probabilities of every row so far, the stop token included."""
 
-    places: np.ndarray
-    caches: list[Cache]
-    mask_BS: torch.Tensor
-    positions_B: torch.Tensor
-    written: list[list[int]] = field(default_factory=list)
-    logprobs: list[list[float]] = field(default_factory=list)
+    def __init__(self, rows: int, longest: int) -> None:
+        self._tokens = np.zeros((rows, longest), dtype=np.int64)
+        self._logprobs = np.zeros((rows, longest))
+        self._lengths = np.zeros(rows, dtype=np.int64)
 
-    def keep(self, rows: torch.Tensor) -> None:
-        self.repeat(rows)
-        self.places = self.places[rows.cpu().numpy()]
+    def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
+        """The next token of these rows."""
+        at = self._lengths[rows]
+        self._tokens[rows, at], self._logprobs[rows, at] = tokens, logprobs
+        self._lengths[rows] += 1
 
-    def repeat(self, rows: torch.Tensor) -> None:
-        """What was read of each row, for these rows in this order."""
-        for cache in self.caches:
-            cache.batch_select_indices(rows)
-        self.mask_BS, self.positions_B = self.mask_BS[rows], self.positions_B[rows]
+    def rows(self) -> list[_Tokens]:
+        return [
+            (tokens[:length].tolist(), logprobs[:length].tolist())
+            for tokens, logprobs, length in zip(
+                self._tokens, self._logprobs, self._lengths, strict=True
+            )
+        ]
 
 
 @torch.no_grad()
 def _generate(
     reader: Reader,
+    memory_of: Callable[[Batch, int], Memory],
     prompts: Sequence[tuple[int, ...]],
     uniforms_BT: np.ndarray,
     stops: set[int],
     sampling: Sampling,
-) -> list[tuple[list[int], list[float]]]:
+) -> list[_Tokens]:
     """Tokens and their log-probabilities for each prompt, the stop token included."""
     device: torch.device = reader.policy.device
-    different = list(dict.fromkeys(prompts))  # a prompt asked several times is read once
+    different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
     batch = collate([Row(ids, ()) for ids in different], 0, device)
-    width = batch.input_ids_BS.shape[1]
-    state = _Writing(
-        places=np.arange(len(prompts)),
-        caches=[
-            generation_cache(network.config, width + sampling.max_new_tokens)
-            for network in reader.networks
-        ],
-        mask_BS=batch.attention_mask_BS,
-        positions_B=batch.position_ids_BS[:, -1],
-        written=[[] for _ in prompts],
-        logprobs=[[] for _ in prompts],
-    )
-    inputs, positions = batch.input_ids_BS, batch.position_ids_BS
-    live = np.ones(len(prompts), dtype=bool)
+    memory = memory_of(batch, sampling.max_new_tokens)
+    writing = _Writing(len(prompts), sampling.max_new_tokens)
+    prompt_of_row = np.array([different[ids] for ids in prompts])
+    places, live = np.arange(len(prompts)), np.ones(len(prompts), dtype=bool)
+    readings = memory.first()
     for t in range(sampling.max_new_tokens):
-        logits = reader.masked_logits(
-            sampling,
-            state.caches,
-            input_ids=inputs,
-            attention_mask=state.mask_BS,
-            position_ids=positions,
-        )
-        if t == 0 and len(different) < len(prompts):
-            place = {ids: index for index, ids in enumerate(different)}
-            copies = torch.tensor([place[ids] for ids in prompts], device=device)
-            state.repeat(copies)
-            logits = logits[copies]
-        uniforms = torch.from_numpy(uniforms_BT[state.places, t]).to(device)
+        logits = reader.masked_logits(sampling, readings)
+        if t == 0:
+            memory.answer(prompt_of_row)
+            logits = logits[torch.from_numpy(prompt_of_row).to(device)]
+        uniforms = torch.from_numpy(uniforms_BT[places, t]).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
-        live &= _write(state, live, tokens, logprobs, stops)
+        drawn = tokens.cpu().numpy()
+        writing.write(places[live], drawn[live], logprobs.cpu().numpy()[live])
+        live &= ~np.isin(drawn, list(stops))
         if not live.any():
             break
         if live.sum() <= SHRINK * len(live):
             rows = torch.from_numpy(np.flatnonzero(live)).to(device)
-            state.keep(rows)
-            tokens, live = tokens[rows], live[live]
-        ones = state.mask_BS.new_ones(len(state.places), 1)
-        state.mask_BS = torch.cat([state.mask_BS, ones], dim=1)
-        state.positions_B = state.positions_B + 1
-        inputs, positions = tokens.unsqueeze(1), state.positions_B.unsqueeze(1)
-    return list(zip(state.written, state.logprobs, strict=True))
-
-
-def _write(
-    state: _Writing,
-    live: np.ndarray,
-    tokens: torch.Tensor,
-    logprobs: torch.Tensor,
-    stops: set[int],
-) -> np.ndarray:
-    """Adds a token to every live row; True where the row goes on."""
-    token_list, logprob_list = tokens.tolist(), logprobs.tolist()
-    for row in np.flatnonzero(live):
-        place = state.places[row]
-        state.written[place].append(token_list[row])
-        state.logprobs[place].append(logprob_list[row])
-    return np.array([token not in stops for token in token_list])
+            memory.keep(rows)
+            places, tokens, live = places[live], tokens[rows], live[live]
+        readings = memory.then(tokens)
+    return writing.rows()
 
 
 def _uniforms(sampling: Sampling, places: Sequence[int]) -> np.ndarray:

@@ -1,0 +1,135 @@
+"""What the networks have read of each row: with a copy of its prompt, or with a share of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from preftune.models import Batch
+from preftune.rollouts.cache import generation_cache, plain_layers
+from preftune.rollouts.prefix_cache import PrefixCache
+from preftune.rollouts.sharing import attending_to_shared, can_share
+
+Reading = dict[str, Any]
+"""The arguments one network is called with."""
+
+
+class Memory(Protocol):
+    """Prompts are read first, then :meth:`answer` says which rows go on, then token by token."""
+
+    def first(self) -> list[Reading]:
+        """Reads the prompts; one reading for each network."""
+
+    def answer(self, prompt_of_row: np.ndarray) -> None:
+        """The rows, [B], each with the number of its prompt."""
+
+    def then(self, tokens_B: torch.Tensor) -> list[Reading]:
+        """Reads the token that each row wrote last."""
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Goes on with these rows, in this order."""
+
+
+class CopiedPrompts:
+    """Every row with its own copy of its prompt's keys and values: for any model."""
+
+    def __init__(self, networks: Sequence[PreTrainedModel], batch: Batch, longest: int) -> None:
+        capacity = batch.input_ids_BS.shape[1] + longest
+        self.caches = [generation_cache(network.config, capacity) for network in networks]
+        self._batch = batch
+        self._mask_BS, self._positions_B = batch.attention_mask_BS, batch.position_ids_BS[:, -1]
+
+    def first(self) -> list[Reading]:
+        return self._readings(self._batch.input_ids_BS, self._batch.position_ids_BS)
+
+    def answer(self, prompt_of_row: np.ndarray) -> None:
+        if not np.array_equal(prompt_of_row, np.arange(len(self._mask_BS))):
+            self.keep(torch.from_numpy(prompt_of_row).to(self._mask_BS.device))
+
+    def then(self, tokens_B: torch.Tensor) -> list[Reading]:
+        ones = self._mask_BS.new_ones(len(self._mask_BS), 1)
+        self._mask_BS = torch.cat([self._mask_BS, ones], dim=1)
+        self._positions_B = self._positions_B + 1
+        return self._readings(tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1))
+
+    def keep(self, rows: torch.Tensor) -> None:
+        for cache in self.caches:
+            cache.batch_select_indices(rows)
+        self._mask_BS, self._positions_B = self._mask_BS[rows], self._positions_B[rows]
+
+    def _readings(self, ids: torch.Tensor, positions: torch.Tensor) -> list[Reading]:
+        return [
+            {
+                "input_ids": ids,
+                "attention_mask": self._mask_BS,
+                "position_ids": positions,
+                "past_key_values": cache,
+            }
+            for cache in self.caches
+        ]
+
+
+class SharedPrompts:
+    """Every row with the tokens it wrote, and its prompt's keys and values shared by all its rows.
+
+    The networks must run inside :func:`preftune.rollouts.sharing.attending_to_shared`.
+    """
+
+    def __init__(self, networks: Sequence[PreTrainedModel], batch: Batch, longest: int) -> None:
+        mask = batch.attention_mask_BS
+        self.caches = [PrefixCache(plain_layers(n.config), mask, longest) for n in networks]
+        self._batch = batch
+        self._positions_B = batch.position_ids_BS[:, -1]
+
+    def first(self) -> list[Reading]:
+        mask, positions = self._batch.attention_mask_BS, self._batch.position_ids_BS
+        return self._readings(self._batch.input_ids_BS, positions, mask)
+
+    def answer(self, prompt_of_row: np.ndarray) -> None:
+        for cache in self.caches:
+            cache.answer(prompt_of_row)
+        rows = torch.from_numpy(prompt_of_row).to(self._positions_B.device)
+        self._positions_B = self._positions_B[rows]
+
+    def then(self, tokens_B: torch.Tensor) -> list[Reading]:
+        self._positions_B = self._positions_B + 1
+        return self._readings(
+            tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1), self._unread(tokens_B)
+        )
+
+    def keep(self, rows: torch.Tensor) -> None:
+        for cache in self.caches:
+            cache.keep(rows)
+        self._positions_B = self._positions_B[rows]
+
+    def _readings(
+        self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor
+    ) -> list[Reading]:
+        return [
+            {
+                "input_ids": ids,
+                "attention_mask": mask,
+                "position_ids": positions,
+                "past_key_values": cache,
+                "shared_prefix": cache,
+            }
+            for cache in self.caches
+        ]
+
+    def _unread(self, tokens_B: torch.Tensor) -> torch.Tensor:
+        """A mask of four axes, which transformers hands on as it is and nobody reads."""
+        return tokens_B.new_ones(1, 1, 1, 1, dtype=torch.bool)
+
+
+@contextmanager
+def reading(networks: Sequence[PreTrainedModel]) -> Iterator[Callable[[Batch, int], Memory]]:
+    """Makes memories of prompts for answers of a longest length: shared where the networks can."""
+    if not all(can_share(network) for network in networks):
+        yield partial(CopiedPrompts, networks)
+        return
+    with attending_to_shared(networks):
+        yield partial(SharedPrompts, networks)

@@ -1,0 +1,195 @@
+"""Shared prompts against copied ones: the same tokens and log-probabilities."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from preftune.models import ActionMask, build_value_heads
+from preftune.records import Completion, Prompt, Sampling
+from preftune.rollouts import NativeEngine, memory, own_tokens
+from preftune.rollouts import native as native_module
+from preftune.rollouts.memory import CopiedPrompts, SharedPrompts
+from preftune.rollouts.sharing import ATTENTION, FAMILIES, attending_to_shared, can_share
+from preftune.training import set_workers
+from tests.models.made import make_policy, make_prompts, renderer_of
+
+SAMPLING = Sampling(max_new_tokens=10, temperature=0.9, seed=4)
+
+
+def family_policy(family: str, grouped: bool = True, **more: object) -> PreTrainedModel:
+    """Two layers of random weights; with ``grouped`` two heads of queries to one of keys."""
+    made = make_policy("llama").config
+    settings: dict[str, object] = {"vocab_size": 300, "eos_token_id": 0, "pad_token_id": 1}
+    if family == "gpt2":
+        settings |= {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
+    else:
+        settings |= {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2 if grouped else 4,
+            "intermediate_size": 48,
+            "max_position_embeddings": made.max_position_embeddings,
+            "head_dim": 8,
+        }
+    config = AutoConfig.for_model(family, **settings, initializer_range=0.2, **more)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return AutoModelForCausalLM.from_config(config).eval()
+
+
+@contextmanager
+def copied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "can_share", lambda network: False)
+        yield
+
+
+def assert_equal(ours: list[Completion], theirs: list[Completion]) -> None:
+    assert [c.token_ids for c in ours] == [c.token_ids for c in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+
+
+def ragged() -> list[Prompt]:
+    """Prompts of seven lengths asked 1 to 5 times, the copies of one not all together."""
+    prompts = make_prompts(7)
+    asked = [prompt for k, prompt in enumerate(prompts) for _ in range(1 + k % 5)]
+    return asked + prompts[:3]
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("short", [0, 48])
+def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_tokens, "SHORT", short)
+    monkeypatch.setattr(native_module, "SHRINK", 1.0)
+    whole = {"sliding_window": None} if family == "mistral" else {}
+    policy = family_policy(family, **whole)
+    assert can_share(policy)
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    sampling = Sampling(max_new_tokens=16, temperature=0.9, seed=4, stop_token_ids=(*range(24),))
+    ours = engine(ragged(), sampling)
+    with copied(monkeypatch):
+        theirs = engine(ragged(), sampling)
+    assert_equal(ours, theirs)
+    lengths = {len(completion.token_ids) for completion in ours}
+    assert len(lengths) > 4, "rows ended at different times and were compacted each time"
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_one_answer_a_prompt_and_one_prompt(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = family_policy("llama", grouped=False)
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    ours = engine(make_prompts(count), SAMPLING)
+    with copied(monkeypatch):
+        assert_equal(ours, engine(make_prompts(count), SAMPLING))
+
+
+def test_guidance_and_masks_go_on_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = make_policy("llama")
+    asked = make_prompts(3) * 3
+    guided = NativeEngine(
+        policy, renderer_of(policy), "v", value_heads=build_value_heads(policy, seed=5)
+    )
+    strong = Sampling(max_new_tokens=8, seed=2, value_guidance=3.0)
+    mask = ActionMask(make_policy("gpt2", seed=5), top_p=0.5, min_tokens=1, always=(0, 1))
+    masked = NativeEngine(policy, renderer_of(policy), "v", mask=mask)
+    ours = guided(asked, strong), masked(asked, SAMPLING)
+    with copied(monkeypatch):
+        theirs = guided(asked, strong), masked(asked, SAMPLING)
+    assert_equal(ours[1], theirs[1])
+    assert [c.token_ids for c in ours[0]] == [c.token_ids for c in theirs[0]]
+
+
+def memory_of(policy: PreTrainedModel) -> type:
+    """The kind of memory an engine of this policy writes with."""
+    with memory.reading([policy]) as memory_for:
+        return memory_for.func  # type: ignore[attr-defined,no-any-return]
+
+
+def test_what_is_not_plain_attention_keeps_its_own() -> None:
+    assert memory_of(family_policy("qwen2")) is SharedPrompts
+    assert memory_of(family_policy("mistral")) is CopiedPrompts, "its windows slide"
+    sliding = {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}
+    assert memory_of(family_policy("qwen2", **sliding)) is CopiedPrompts
+    other = family_policy("llama")
+    other.set_attn_implementation("eager")
+    assert memory_of(other) is CopiedPrompts
+    assert other.config._attn_implementation == "eager"
+    assert not can_share(family_policy("llama").train())
+    assert not can_share(family_policy("gemma2"))
+
+
+def test_the_model_attends_as_before_afterwards() -> None:
+    policy = family_policy("llama")
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    engine(make_prompts(2), SAMPLING)
+    assert policy.config._attn_implementation == "sdpa"
+    with pytest.raises(KeyError), attending_to_shared([policy]):
+        raise KeyError
+    assert policy.config._attn_implementation == "sdpa"
+    with attending_to_shared([policy]):
+        with attending_to_shared([policy]):
+            pass
+        assert policy.config._attn_implementation == ATTENTION, "another user is still inside"
+    assert policy.config._attn_implementation == "sdpa"
+
+
+def test_another_attention_fails_at_once_rather_than_forget_the_prompt() -> None:
+    policy = family_policy("llama")
+
+    def restored(*_: object) -> None:
+        policy.set_attn_implementation("sdpa")
+
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    hook = policy.register_forward_hook(restored)
+    with pytest.raises((IndexError, RuntimeError)):
+        engine(make_prompts(2), SAMPLING)
+    hook.remove()
+
+
+def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys stand P times, and prompts that nobody answers any more leave."""
+    policy = family_policy("llama")
+    seen: list[tuple[int, int]] = []
+    keep = SharedPrompts.keep
+
+    def watched(self: SharedPrompts, rows: torch.Tensor) -> None:
+        keep(self, rows)
+        seen.append((len(rows), len(self.caches[0].layer(0).keys)))
+
+    monkeypatch.setattr(SharedPrompts, "keep", watched)
+    sampling = Sampling(max_new_tokens=24, seed=4, stop_token_ids=(*range(40),))
+    NativeEngine(policy, renderer_of(policy), "v")(make_prompts(6) * 4, sampling)
+    assert seen[0][1] == 6 and seen[0][0] > 12
+    assert all(prompts <= 6 for _, prompts in seen) and seen[-1][1] < 6
+
+
+def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_module, "LEAST", 4)
+    policy = family_policy("llama")
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    alone = engine(ragged(), SAMPLING)
+    set_workers(2)
+    try:
+        together = engine(ragged(), SAMPLING)
+    finally:
+        set_workers(1)
+    assert_equal(together, alone)
+
+
+def test_bfloat16_weights_stay_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = family_policy("llama").to(torch.bfloat16)
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    first = Sampling(max_new_tokens=2, seed=4)
+    ours = engine(make_prompts(6) * 2, first)
+    with copied(monkeypatch):
+        theirs = engine(make_prompts(6) * 2, first)
+    for one, other in zip(ours, theirs, strict=True):
+        if one.token_ids == other.token_ids:
+            assert one.logprobs == pytest.approx(other.logprobs, abs=0.1)
+    same = sum(a.token_ids == b.token_ids for a, b in zip(ours, theirs, strict=True))
+    assert same >= 10
