@@ -28,6 +28,7 @@ from preftune.recipe.offline import OfflineSettings, PairSettings
 from preftune.recipe.on_policy import Clipped, Critic, OnPolicy, OnPolicyWithCritic
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
+from preftune.recipe.people import People
 from preftune.recipe.ppo import PPO, PretrainingMix
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
@@ -75,6 +76,7 @@ __all__ = [
     "A2C",
     "NLPO",
     "PPO",
+    "People",
     "PRESETS",
     "RLOO",
     "SFT",

@@ -20,6 +20,7 @@ from preftune.recipe.kto import KTO
 from preftune.recipe.nlpo import NLPO
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
+from preftune.recipe.people import People
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
 from preftune.recipe.reinforce import Reinforce
@@ -41,6 +42,7 @@ Stage = Annotated[
     | SFT
     | Candidates
     | LabelStage
+    | People
     | CritiqueStage
     | JudgeStage
     | RewardModel
