@@ -1,4 +1,4 @@
-"""``evaluate best-of-n``, ``shift``, ``win-rate --sequential`` and ``policy --variety`` on a run."""
+"""What fresh samples say: best of n, shift, sequential win rates, variety, on a finished run."""
 
 from pathlib import Path
 

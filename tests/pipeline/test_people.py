@@ -129,7 +129,7 @@ def test_mistakes_are_told(
     tmp_path: Path, candidates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = start(tmp_path, candidates, more="agreement_at_least = 0.6")
-    assert wrong.code == 2 and "votes_per_pair = 2" in wrong.error["sentence"]
+    assert wrong.code == 2 and "votes_per_pair = 2" in wrong.error["remedy"]
     store = open_store(str(tmp_path / "labels.db"), create=True)
     made.project(store, "round_1", count=0)
     store.close()

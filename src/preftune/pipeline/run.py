@@ -47,7 +47,7 @@ from preftune.training.journal import CHECKPOINTS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 IDENTITY = "identity.json"
-MEASURING = ("evaluate", "reward_model", "cross_validate")
+MEASURING = ("evaluate", "audit", "reward_model", "cross_validate")
 """Kinds of stage whose summary is an output."""
 
 
@@ -63,7 +63,8 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
     """Runs every stage that is not done and writes the report; returns the run's summary.
 
     A stage that waits for people ends it with status ``waiting``. Raises :class:`BadInput` or
-    :class:`RunFailed`; what was finished by then stays, and the same call continues. Another process working in ``out`` makes it refuse.
+    :class:`RunFailed`; what was finished by then stays, and the same call continues. Another
+    process working in ``out`` makes it refuse.
     """
     device = device_of(recipe)
     for settings in recipe.stages.values():

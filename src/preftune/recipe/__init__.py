@@ -5,7 +5,7 @@ from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
-from preftune.recipe.evaluate import CrossValidate, Evaluate
+from preftune.recipe.evaluate import Audit, CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
     Candidates,
@@ -87,6 +87,7 @@ __all__ = [
     "AxesRegression",
     "BradleyTerry",
     "CandidatePolicy",
+    "Audit",
     "Candidates",
     "ClippedGroups",
     "Clipped",

@@ -54,7 +54,9 @@ class People(Section):
                 "training data: lower one"
             )
         if self.agreement_at_least is not None and self.votes_per_pair < 2:
-            raise ValueError("agreement_at_least needs votes_per_pair = 2 or more")
+            raise ValueError(
+                "agreement_at_least compares two votes of a pair: set votes_per_pair = 2 or more"
+            )
         if self.judged_at_least == 0:
-            raise ValueError("judged_at_least = 0 would wait for nothing: raise it")
+            raise ValueError("judged_at_least = 0 waits for nobody: raise it")
         return self

@@ -9,7 +9,7 @@ from preftune.recipe.constitutional import CritiqueStage, JudgeStage
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
-from preftune.recipe.evaluate import CrossValidate, Evaluate
+from preftune.recipe.evaluate import Audit, CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
 from preftune.recipe.gate import Gate
 from preftune.recipe.grpo import GRPO
@@ -67,6 +67,7 @@ Stage = Annotated[
     | SimPO
     | SPIN
     | Evaluate
+    | Audit
     | CrossValidate
     | Gate
     | Gather

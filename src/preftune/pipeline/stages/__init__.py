@@ -5,6 +5,7 @@ from typing import Any
 
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.stages import (
+    audit,
     candidates,
     critique,
     cross_validate,
@@ -44,6 +45,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     **dict.fromkeys(offline.SAID, offline.run),
     "spin": spin.run,
     "evaluate": evaluate.run,
+    "audit": audit.run,
     "cross_validate": cross_validate.run,
     "gate": gate.run,
     "gather": gather.run,
