@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting, no_dropout
 from preftune.recipe.guards import Guards
 from preftune.recipe.rewards import Rewards, check_rewards
 from preftune.recipe.sections import (
@@ -85,7 +86,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(Section):
+class OnPolicy(Adapting):
     """Sample responses, score them, learn from them, again."""
 
     kind: str
@@ -141,6 +142,11 @@ class OnPolicy(Section):
     @model_validator(mode="after")
     def _something_to_optimise(self) -> Self:
         check_rewards(self.rewards, self.reward_model)
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_without_dropout(self) -> Self:
+        no_dropout(self.adapter, self.kind)
         return self
 
     @model_validator(mode="after")
