@@ -21,7 +21,10 @@ from preftune.models.networks import read_scores
 from preftune.records import BadInput
 
 NODES = 32
-"""Places along the way at which the gradient is taken."""
+"""Places along the way at which the gradient is taken at first."""
+MOST_NODES = 512
+CLOSE = 1e-3
+"""Share of score − baseline that may be left out; the places are doubled until it is less."""
 FEWEST = 5
 """Times a word must stand in the answers before its mean worth is told."""
 
@@ -47,6 +50,8 @@ def attribute(
 ) -> list[Attribution]:
     """The worth of each response token of each row; prompts stay as they are.
 
+    ``nodes`` places along the way are doubled, up to 512, until a thousandth is left out at most.
+
     The baseline's token vector is the mean of the model's whole vocabulary, at every place of the
     answer. BadInput for a model that scores steps, whose answers have no single place of reading.
     """
@@ -55,7 +60,16 @@ def attribute(
             "A model that scores steps has no one score to attribute to tokens.",
             remedy="Audit a reward model of whole answers.",
         )
-    return [_one(model, row, pad_id, nodes) for row in rows]
+    return [_close_enough(model, row, pad_id, nodes) for row in rows]
+
+
+def _close_enough(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> Attribution:
+    while True:
+        found = _one(model, row, pad_id, nodes)
+        gained = abs(found.score - found.baseline)
+        if abs(found.residual) <= CLOSE * gained + 1e-5 or nodes >= MOST_NODES:
+            return found
+        nodes *= 2
 
 
 def _one(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> Attribution:

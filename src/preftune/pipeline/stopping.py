@@ -27,7 +27,6 @@ def sequential_evaluation(
     half_width: float | None = None,
     level: float = 0.95,
     drawing: Drawing = Drawing(),  # noqa: B008
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Like ``evaluate_win_rate``, but prompts are answered in portions until one of the two is
     known to be better, or the interval is ``half_width`` wide on either side.
@@ -36,7 +35,6 @@ def sequential_evaluation(
     most 1 − ``level``, however often one looks: the interval is a confidence sequence
     (``stats.sequential``). Prompts are taken in the file's order. Raises BadInput.
     """
-    desk = console or Console()
     device = torch_device(drawing.device)
     asked = load_prompts(prompts)[: drawing.limit]
     opinion, axis, tie_width = judge_of(judge, device)
@@ -44,7 +42,7 @@ def sequential_evaluation(
     written: tuple[list[Completion], list[Completion]] = ([], [])
     scores: tuple[list[float | None], list[float | None]] = ([], [])
     rate = stopped = None
-    with desk.progress("compare", len(asked)) as bar:
+    with Console().progress("compare", len(asked)) as bar:
         for start in range(0, len(asked), AT_ONCE):
             part = asked[start : start + AT_ONCE]
             for who, engine in enumerate(engines):

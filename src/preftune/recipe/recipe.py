@@ -111,7 +111,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _adapters_take_turns(self) -> Self:
-        """Networks over one body say at each pass which adapter it uses: nothing is side by side."""
+        """Networks over one body say at each pass which adapter it uses: none run side by side."""
         for name, stage in self.stages.items():
             if self.machine.workers > 1 and getattr(stage, "adapter", None) is not None:
                 raise ValueError(

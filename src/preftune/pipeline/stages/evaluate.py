@@ -115,6 +115,8 @@ def _scores(
         proxy = open_reward_model(context, "reward_model")
         for mine, axes in zip(scores, _all_scored(proxy(completions)), strict=True):
             mine["proxy"] = axes["score"]
+            if "disagreement" in axes:
+                mine["doubt"] = axes["disagreement"]
     return scores
 
 
