@@ -39,7 +39,7 @@ def pair(prompt: str, a: str, b: str, *votes: str) -> VotedPair:
 
 
 def test_labelers_win_rate_counts_blind_pairs_of_the_two() -> None:
-    """ppo: 1, then 1 and ½ on one prompt, 0; a pair within one policy and "both bad" do not count."""
+    """ppo: 1, then 1 and ½ on one prompt, 0; pairs of one policy and "both bad" do not count."""
     pairs = [
         pair("1", "ppo", "sft", "a"),
         pair("2", "sft", "ppo", "b", "tie"),

@@ -11,6 +11,8 @@ import numpy as np
 from preftune.records import BadInput, Estimate
 from preftune.reports.overoptimisation import history
 from preftune.reports.reading import Run, StageView, mapping, number, read_run, rows
+from preftune.reports.tables import Table
+from preftune.reports.wording import figure
 from preftune.stats import Compared, GainCurve, compare_shapes, over_seeds
 
 DRAWN = 20_221_019
@@ -230,3 +232,32 @@ def _over_runs(curves: Sequence[Gains]) -> dict[str, dict[str, Estimate]]:
 
 def _json(value: Estimate | None) -> dict[str, Any] | None:
     return None if value is None else dict(value.as_json())
+
+
+def gains_table(run: Run) -> Table | None:
+    """Each curve's best shape, its peak and how far past it the run ended; None without a fit."""
+    body = []
+    for curve in gains_of(run):
+        best = curve.best
+        if best is None or curve.fits is None:
+            continue
+        peak, past = best.peak_distance(), best.past_peak(curve.end.distance)
+        body.append(
+            (
+                f"{curve.stage} ({curve.source.replace('_', ' ')})",
+                f"{SAYS[best.shape]}, weight {curve.fits.weights[0]:.0%}",
+                _told(best.alpha),
+                _told(best.beta),
+                "none" if peak is None else _told(peak),
+                "–" if past is None else _told(past),
+            )
+        )
+    if not body:
+        return None
+    head = ("curve", "best shape by AIC, d = √KL", "α", "β", "peak at d", "end / peak")
+    return Table("Shapes fitted to the judge's gain", head, tuple(body))
+
+
+def _told(value: Estimate) -> str:
+    ends = [figure(end) if abs(end) < float("inf") else "∞" for end in (value.low, value.high)]
+    return f"{figure(value.value)} ({ends[0]} to {ends[1]})"

@@ -21,6 +21,7 @@ from preftune.reports.feedback_part import (
 )
 from preftune.reports.figure_data import file_name
 from preftune.reports.figures import SERIES, finished
+from preftune.reports.gains import gains_table
 from preftune.reports.guard_history import GuardHistory, guard_history
 from preftune.reports.pictures import (
     accuracy_chart,
@@ -125,6 +126,7 @@ class Page:
     rows: list[PictureRow]
     lanes: Markup
     parting: list[list[Picture]]
+    gains: Table | None
     evaluations: list[EvaluationPart]
     folds: list[tuple[str, list[Picture]]]
     principles: list[Table]
@@ -205,6 +207,7 @@ def _page(run: Run) -> Page:
             pictures((parting_picture(each), *lead_charts(each.stage)), each.stage.name)
             for each in watching
         ],
+        gains=gains_table(run),
         evaluations=[
             EvaluationPart(
                 stage=each.stage.name,
