@@ -24,6 +24,7 @@ def test_each_reason_finds_its_answer() -> None:
     rows[3] = sample(3, "liked by one only", judge=-3.0, proxy=3.0, doubt=0.1)
     rows[8] = sample(8, "who knows what this is", judge=0.0, proxy=0.0, doubt=0.9)
     rows[12] = sample(12, " ".join(f"w{n}" for n in range(80)), judge=0.1, proxy=0.1, doubt=0.1)
+    rows[13] = sample(13, " ".join(f"v{n}" for n in range(70)), judge=0.1, proxy=0.1, doubt=0.1)
     rows[20] = sample(20, "so it is so it is so it is", judge=0.0, proxy=0.0, doubt=0.1)
     for n in (30, 31, 32):
         rows[n] = sample(n, "the very same", judge=0.0, proxy=0.0, doubt=0.1)
