@@ -71,6 +71,7 @@ from preftune.models.shared import (
     scores_of_rows,
 )
 from preftune.models.shared_body import fresh_head, value_head_on
+from preftune.models.soups import load_soup
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
@@ -121,6 +122,7 @@ __all__ = [
     "load_linear",
     "load_policy",
     "load_reward_model",
+    "load_soup",
     "load_tokenizer",
     "load_value_heads",
     "logprobs_of_rows",

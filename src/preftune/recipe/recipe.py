@@ -32,6 +32,7 @@ from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
+from preftune.recipe.soup import Soup
 from preftune.recipe.spin import SPIN
 from preftune.recipe.trpo import TRPO
 
@@ -71,7 +72,8 @@ Stage = Annotated[
     | CrossValidate
     | Gate
     | Gather
-    | Promote,
+    | Promote
+    | Soup,
     Field(discriminator="kind"),
 ]
 
@@ -111,7 +113,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _adapters_take_turns(self) -> Self:
-        """Networks over one body say at each pass which adapter it uses: none run side by side."""
+        """Networks over one body say at each pass which adapter it uses, so they take turns."""
         for name, stage in self.stages.items():
             if self.machine.workers > 1 and getattr(stage, "adapter", None) is not None:
                 raise ValueError(
