@@ -18,8 +18,20 @@ def test_a_reward_model_is_audited(run_folder: Path, tmp_path: Path) -> None:
     assert found["pairs"] == 20 and found["sentences"][0].startswith("It agrees with the labels")
     assert set(found["biases"]) <= {effect["name"] for effect in found["effects"]}
     assert {"accuracy", "ece", "slices", "labels"} <= set(found)
-    shown = preftune(*given)
-    assert shown.code == 0 and "looked for" in shown.out
+    shown = preftune(*given, "--tokens", 6)
+    assert shown.code == 0 and "looked for" in shown.out and "mean worth" in shown.out
+
+
+def test_answers_are_told_token_by_token(run_folder: Path) -> None:
+    model, data = stage(run_folder, "reward"), stage(run_folder, "labels") / "train.jsonl"
+    given = ["evaluate", "audit-reward", "--model", model, "--data", data, "--limit", 20]
+    found = preftune(*given, "--tokens", 4, "--json").json
+    assert len(found["tokens"]) == 4
+    for answer in found["tokens"]:
+        total = sum(worth for _, worth in answer["tokens"])
+        assert abs(total - (answer["score"] - answer["baseline"])) < 1e-3
+        text = "".join(token for token, _ in answer["tokens"][:-1])
+        assert text.strip() == answer["completion"].strip()
 
 
 def test_wrong_phrases_are_told(run_folder: Path, tmp_path: Path) -> None:

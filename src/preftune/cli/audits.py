@@ -46,19 +46,23 @@ def audit_reward(
     ] = None,
     limit: PairLimit = None,
     skip_bad: SkipBad = 0,
+    tokens: Annotated[
+        int, typer.Option("--tokens", min=0, help="Tell so many answers token by token.")
+    ] = 0,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> Reply:
     """Find what a reward model likes too much: length, flattery, certainty, agreeing with people.
 
     Traits are held against the labels; counterfactual probes change one thing of an answer. A bias
-    is named only if it is not small and survives the correction for everything looked for.
+    is named only if it is not small and survives the correction for everything looked for. With
+    --tokens, integrated gradients say what each token of some answers is worth.
     """
     require_train("evaluate")
     from preftune.pipeline.audits import audit_reward_model
 
     found = audit_reward_model(
-        model, data, phrases=phrases, limit=limit, skip_bad=skip_bad, device=device
+        model, data, phrases=phrases, limit=limit, skip_bad=skip_bad, tokens=tokens, device=device
     )
     return Reply(found, lambda console: _show_reward(found, console))
 
@@ -125,6 +129,12 @@ def _show_reward(found: Mapping[str, Any], console: Console) -> None:
     ]
     console.print()
     console.print(table("", ("looked for", "kind", "effect", "corrected p", ""), rows))
+    words = found.get("words", [])
+    if words:
+        ends = [*words[:8], *words[8:][-8:]]
+        told = [(repr(w["token"]), f"{w['worth']:+.3f}", w["count"]) for w in ends]
+        console.print()
+        console.print(table("", ("token, most and least worth", "mean worth", "times"), told))
 
 
 def _show_labels(labels: list[Mapping[str, Any]], console: Console) -> None:

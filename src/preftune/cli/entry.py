@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 import preftune
-from preftune.cli import audits, label_serve  # noqa: F401  (they join evaluate and label)
+from preftune.cli import audits, evaluate_runs, evaluate_samples, label_serve  # noqa: F401  (they join)
 from preftune.cli.bench import bench
 from preftune.cli.chat import chat
 from preftune.cli.check import check

@@ -64,6 +64,8 @@ def show_summary(summary: Mapping[str, Any], console: Console) -> None:
         console.print(facts(rows))
     console.print()
     write_line(console, f"{summary['status']}: {summary['run']}")
+    if waiting := summary.get("waiting"):
+        write_line(console, f"{waiting['sentence']} {waiting['remedy']}")
     write_line(console, f"report: {summary['report']}")
 
 

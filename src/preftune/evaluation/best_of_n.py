@@ -60,6 +60,11 @@ def best_of_n_kl(n: int) -> float:
     return log(n) - (n - 1) / n
 
 
+def doublings(n: int) -> list[int]:
+    """1, 2, 4 … and n itself: where a best-of-n curve is read."""
+    return sorted({2**k for k in range(n.bit_length()) if 2**k <= n} | {n})
+
+
 def best_of_n_policy(chances: ArrayLike, scores: ArrayLike, n: int) -> Floats:
     """P(the best of n is k) for a policy over finitely many completions, exactly.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from preftune.evaluation.annotators import agreement_by_annotator
+from preftune.evaluation.position import sides
 from preftune.evaluation.probes import NEUTRAL, PHRASES, PROBES, Probe, as_answer, believing, edited
 from preftune.evaluation.reward_accuracy import RewardReport, correctness, reward_accuracy
 from preftune.records import BadInput, Comparison, Completion, Estimate, Score
@@ -30,6 +31,8 @@ SMALLEST_EFFECT = 0.2
 """Probes: standard deviations of the score; Cohen's small effect."""
 SMALLEST_TILT = 0.2
 """Traits: logits a standard deviation of the trait; at equal score .55 against .45."""
+SMALLEST_SHARE = 0.05
+"""Position: share of pairs away from a half."""
 FEWEST = 20
 """Pairs that must differ in a trait before it is looked at."""
 
@@ -133,6 +136,7 @@ def audit_reward(
     ]
     found.append(_belief(score, comparisons, chosen - rejected, spread, said, units))
     found += _traits(comparisons, chosen, rejected, units)
+    found += _position(comparisons, chosen - rejected, units)
     adjusted = holm([each.p for each in found])
     return RewardAudit(
         report=reward_accuracy(chosen, rejected, comparisons),
@@ -256,6 +260,52 @@ def _traits(
     return found
 
 
+def _position(
+    comparisons: Sequence[Comparison], gaps: Floats, units: Sequence[str]
+) -> list[_Found]:
+    """The share of pairs in which the answer that was shown first scores higher, less a half.
+
+    A score never sees the screen: it can only have learnt what labelers did who took the first.
+    """
+    signs, rows = sides(comparisons)
+    if len(rows) < FEWEST:
+        return []
+    few = [units[row] for row in rows]
+    likes = correctness(gaps[rows] * signs)
+    found = share_estimate(likes, few)
+    label = share_estimate(
+        _for_more(
+            [c.probability for c in comparisons], _spread(signs, rows, len(comparisons)), rows
+        ),
+        few,
+    )
+    sentence = (
+        f"It prefers the answer that was shown first in {found.value:.0%} of the pairs "
+        f"({found.low:.0%} to {found.high:.0%}), the labels in {label.value:.0%} "
+        f"({label.low:.0%} to {label.high:.0%})."
+    )
+    more = {
+        "score_prefers_more": found.as_json(),
+        "labels_prefer_more": label.as_json(),
+        "correlation": spearman(gaps[rows], signs),
+        "pairs": len(rows),
+    }
+    over = Estimate(found.value - 0.5, found.low - 0.5, found.high - 0.5, found.count)
+    p = p_value(mean_estimate(likes, few), 0.5)
+    return [_Found("position", "trait", over, p, "both", SMALLEST_SHARE, sentence, more)]
+
+
+def _said(name: str) -> str:
+    return SAID.get(name, "being shown first")
+
+
+def _spread(signs: Floats, rows: Sequence[int], count: int) -> Floats:
+    """The signs at their rows, 0 elsewhere."""
+    found = np.zeros(count)
+    found[list(rows)] = signs
+    return found
+
+
 def audit_labels(comparisons: Sequence[Comparison]) -> list[Effect]:
     """What the labels themselves prefer: for each trait the share of pairs whose better answer has
     more of it, of the pairs that differ in it, with a cluster-robust interval.
@@ -275,6 +325,12 @@ def audit_labels(comparisons: Sequence[Comparison]) -> list[Effect]:
         few = [units[row] for row in rows]
         share = share_estimate(liked, few)
         found.append((name, share, p_value(mean_estimate(liked, few), 0.5), len(rows)))
+    signs, rows = sides(comparisons)
+    if len(rows) >= FEWEST:
+        liked = _for_more(shares, _spread(signs, rows, len(shares)), rows)
+        few = [units[row] for row in rows]
+        share = share_estimate(liked, few)
+        found.append(("position", share, p_value(mean_estimate(liked, few), 0.5), len(rows)))
     adjusted = holm([p for _, _, p, _ in found])
     return [
         Effect(
@@ -284,7 +340,7 @@ def audit_labels(comparisons: Sequence[Comparison]) -> list[Effect]:
             p=p,
             adjusted_p=after,
             named=after < LEVEL,
-            sentence=f"Of {rows} pairs that differ in {SAID[name]}, the labels prefer the answer "
+            sentence=f"Of {rows} pairs that differ in {_said(name)}, the labels prefer the answer "
             f"with more in {share.value:.1%} ({share.low:.1%} to {share.high:.1%}).",
             more={"pairs": rows},
         )

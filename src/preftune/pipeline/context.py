@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
-from preftune.artifacts import derive_seed
+from preftune.artifacts import Parent, derive_seed
 from preftune.monitoring import Console, Sink
 from preftune.recipe import Section
 from preftune.training import Journal
@@ -58,3 +58,5 @@ class StageOutcome:
     outputs: Mapping[str, str]
     summary: Mapping[str, Any] = field(default_factory=dict)
     status: Literal["done", "halted"] = "done"
+    consumed: tuple[Parent, ...] = ()
+    """What it took from outside while it ran, judgments of people above all."""

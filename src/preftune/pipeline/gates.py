@@ -9,10 +9,12 @@ from preftune.recipe.gate import (
     AccuracyCheck,
     AgreementCheck,
     AlignmentTaxCheck,
+    AuditCheck,
     CalibrationCheck,
     Check,
     DiversityCheck,
     NumberCheck,
+    PreferredCheck,
     RewardCheck,
     WinRateCheck,
 )
@@ -198,6 +200,65 @@ def diversity(name: str, check: DiversityCheck, summary: Row) -> Finding:
         Estimate(share, share, share, 1),
         evidence=f"distinct-2 of {ours:.3f} and {theirs:.3f}",
         remedy="Raise the KL coefficient, add an entropy bonus, or stop earlier.",
+    )
+
+
+def audit(name: str, check: AuditCheck, summary: Row) -> Finding:
+    """How many biases an audit named, of those that are forbidden."""
+    named = [str(bias) for bias in _biases(name, summary)]
+    bad = [bias for bias in named if not check.forbid or bias in check.forbid]
+    said = [
+        str(effect.get("sentence"))
+        for effect in summary.get("effects", ())
+        if effect.get("named") and effect.get("name") in bad
+    ]
+    count = float(len(bad))
+    return _finding(
+        name,
+        check,
+        f"biases named by the audit ({', '.join(bad) or 'none'})",
+        Estimate(count, count, count, 1),
+        evidence=" ".join(said) or "an audit of traits and probes, corrected for their number",
+        remedy="Label pairs that differ in what is named by people who are told not to reward it, "
+        "and train the reward model again; more or larger models would not see it.",
+    )
+
+
+def _biases(name: str, summary: Row) -> Sequence[Any]:
+    found = summary.get("biases")
+    if not isinstance(found, list):
+        raise BadInput(
+            f"Check {name}: the stage's summary holds no audit.",
+            remedy="Point `of` at the summary of an audit stage.",
+        )
+    return found
+
+
+def preferred(name: str, check: PreferredCheck, pairs: Sequence[VotedPair]) -> Finding:
+    """The share of votes for one policy's answers against another's, ties half, by prompt."""
+    won: list[float] = []
+    prompts: list[str] = []
+    for pair in pairs:
+        sides = {s: (pair.columns.get(f"source_{s}") or {}).get("policy") for s in ("a", "b")}
+        if set(sides.values()) != {check.policy, check.against}:
+            continue
+        for vote in pair.votes:
+            if vote.vote in ("a", "b", "tie"):
+                mine = 0.5 if vote.vote == "tie" else float(sides[vote.vote] == check.policy)
+                won.append(mine)
+                prompts.append(pair.prompt.id)
+    if not won:
+        raise BadInput(
+            f"Check {name}: nobody compared {check.policy} with {check.against}.",
+            remedy="Let the candidates come from both policies, and set across = true.",
+        )
+    return _finding(
+        name,
+        check,
+        f"win rate of {check.policy} against {check.against} by labelers",
+        share_estimate(won, prompts),
+        evidence=f"{len(won)} votes on {len(set(prompts))} prompts",
+        remedy="Keep the old policy; look at the pairs it lost.",
     )
 
 

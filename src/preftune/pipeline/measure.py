@@ -34,6 +34,7 @@ from preftune.monitoring import Console
 from preftune.pipeline.engines import as_completion, guidance_of, reward_model_score
 from preftune.pipeline.origins import model_folder, training_rows
 from preftune.pipeline.sources import GOLD
+from preftune.pipeline.variety import measured_variety
 from preftune.records import BadInput, Comparison, Completion, Prompt, Sampling, Score
 from preftune.rewards import EnsembleScore, RewardModelScore, same_vocabulary
 from preftune.rollouts import NativeChoose, NativeEngine
@@ -126,7 +127,7 @@ def evaluate_win_rate(
     desk = console or Console()
     device = torch_device(drawing.device)
     asked = load_prompts(prompts)[: drawing.limit]
-    opinion, axis, tie_width = _judge(judge, device)
+    opinion, axis, tie_width = judge_of(judge, device)
     ours = write(open_engine(policy, device, drawing), asked, drawing, "policy", desk)
     theirs = write(open_engine(against, device, drawing), asked, drawing, "against", desk)
     rate = compare_policies(ours, theirs, opinion, axis=axis, tie_width=tie_width)
@@ -146,22 +147,25 @@ def evaluate_policy(
     *,
     judge: str | Path | None = None,
     reference: str | Path | None = None,
+    variety: Sequence[str] = (),
     drawing: Drawing = Drawing(),  # noqa: B008
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Scores by axis, lengths, endings and variety of a policy's responses, and its KL.
 
     ``kl`` is in nats a response to ``reference``, None without one or where ``kl_reason`` tells
-    why it cannot be measured. Raises :class:`BadInput`.
+    why it cannot be measured. ``variety`` may name ``self_bleu`` and ``embedding_spread``, which
+    reads by the reference. Raises :class:`BadInput`.
     """
     desk = console or Console()
     device = torch_device(drawing.device)
     asked = load_prompts(prompts)[: drawing.limit]
-    opinion = None if judge is None else _judge(judge, device)[0]
+    opinion = None if judge is None else judge_of(judge, device)[0]
     engine = open_engine(policy, device, drawing)
     written = write(engine, asked, drawing, "policy", desk)
     scores = None if opinion is None else opinion(written)
     found = policy_report(written, scores).as_json()
+    found |= measured_variety(written, variety, reference, device=device, seed=drawing.seed)
     kl, reason = None, None if reference is not None else "No reference was named."
     if reference is not None and drawing.temperature == 0:
         reason = "Greedy responses are no sample: KL needs a temperature above 0."
@@ -191,7 +195,7 @@ def torch_device(name: str) -> torch.device:
         ) from None
 
 
-def _judge(judge: str | Path, device: torch.device) -> tuple[Score, str, float]:
+def judge_of(judge: str | Path, device: torch.device) -> tuple[Score, str, float]:
     """The opinion, the axis it decides by, and how close two scores are a tie."""
     if str(judge).startswith(GOLD):
         name = str(judge).removeprefix(GOLD)

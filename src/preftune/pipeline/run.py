@@ -42,7 +42,7 @@ from preftune.pipeline.sources import SUMMARY, resolve, without_sources
 from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
 from preftune.recipe import Recipe, Section
-from preftune.records import BadInput, PreftuneError, RunFailed
+from preftune.records import BadInput, PreftuneError, RunFailed, Waiting
 from preftune.training import precision_for, set_workers, workers
 from preftune.training.journal import CHECKPOINTS
 
@@ -50,7 +50,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scip
 IDENTITY = "identity.json"
 THREADS = torch.get_num_threads()
 """What torch chose for this machine."""
-MEASURING = ("evaluate", "reward_model", "cross_validate")
+MEASURING = ("evaluate", "audit", "reward_model", "cross_validate")
 """Kinds of stage whose summary is an output."""
 
 
@@ -65,8 +65,9 @@ class Desk:
 def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[str, Any]:
     """Runs every stage that is not done and writes the report; returns the run's summary.
 
-    Raises :class:`BadInput` or :class:`RunFailed`; what was finished by then stays, and the same
-    call continues. Another process working in ``out`` makes it refuse.
+    A stage that waits for people ends it with status ``waiting``. Raises :class:`BadInput` or
+    :class:`RunFailed`; what was finished by then stays, and the same call continues. Another
+    process working in ``out`` makes it refuse.
     """
     device = device_of(recipe)
     for settings in recipe.stages.values():
@@ -83,6 +84,9 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
                 plan = _Plan(recipe, name, settings, folder, out, device, desk)
                 finished[name] = (folder, plan.run(finished))
                 stop_if_halted(name, settings, *finished[name])
+        except Waiting as reason:
+            desk.console.line(str(reason))
+            return write_summary(out, recipe, finished, reason)
         except BaseException as error:
             with suppress(PreftuneError):
                 write_summary(out, recipe, finished, error)
@@ -226,7 +230,7 @@ class _Plan:
             identity=identity,
             recipe=self.settings.model_dump(mode="json"),
             seed=self.seed,
-            parents=tuple(parents),
+            parents=(*parents, *outcome.consumed),
             outputs={n: make_output(self.partial, p) for n, p in self._outputs(outcome)},
             status=outcome.status,
             started=started,

@@ -8,7 +8,7 @@ from preftune.artifacts import Manifest, failpoint, write_json_atomic
 from preftune.pipeline.halts import ends_the_run
 from preftune.pipeline.headline import headline
 from preftune.recipe import Recipe
-from preftune.records import GateRefused, PreftuneError
+from preftune.records import GateRefused, PreftuneError, Waiting
 from preftune.reports import write_report
 
 Finished = Mapping[str, tuple[Path, Manifest]]
@@ -24,6 +24,8 @@ def write_summary(
         status = "failed" if isinstance(error, PreftuneError) else "stopped"
     if isinstance(error, GateRefused):
         status = "refused"
+    if isinstance(error, Waiting):
+        status = "waiting"
     summary: dict[str, Any] = {
         "run": str(out),
         "status": status,
@@ -36,7 +38,9 @@ def write_summary(
         },
         "report": str(out / "report.html"),
     }
-    if isinstance(error, PreftuneError):
+    if isinstance(error, Waiting):
+        summary["waiting"] = error.as_json()
+    elif isinstance(error, PreftuneError):
         summary["error"] = error.as_json()
     summary |= headline(finished)
     write_json_atomic(out / "summary.json", summary)

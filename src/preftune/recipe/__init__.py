@@ -13,7 +13,7 @@ from preftune.recipe.engine import (
     TransformersRollouts,
     VLLMRollouts,
 )
-from preftune.recipe.evaluate import CrossValidate, Evaluate
+from preftune.recipe.evaluate import Audit, CrossValidate, Evaluate
 from preftune.recipe.feedback import (
     CandidatePolicy,
     Candidates,
@@ -36,6 +36,7 @@ from preftune.recipe.offline import OfflineSettings, PairSettings
 from preftune.recipe.on_policy import Clipped, Critic, OnPolicy, OnPolicyWithCritic
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
+from preftune.recipe.people import People
 from preftune.recipe.ppo import PPO, PretrainingMix
 from preftune.recipe.presets import PRESETS, preset_page
 from preftune.recipe.pretrain import Architecture, Pretrain
@@ -83,6 +84,7 @@ __all__ = [
     "A2C",
     "NLPO",
     "PPO",
+    "People",
     "PRESETS",
     "RLOO",
     "SFT",
@@ -96,6 +98,7 @@ __all__ = [
     "BradleyTerry",
     "COMPUTING",
     "CandidatePolicy",
+    "Audit",
     "Candidates",
     "ClippedGroups",
     "Clipped",

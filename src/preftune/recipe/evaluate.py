@@ -74,6 +74,23 @@ class Evaluate(Section):
         return self
 
 
+class Audit(Section):
+    """What a reward model likes too much, on labelled pairs, before anything is trained on it."""
+
+    kind: Literal["audit"] = "audit"
+    reward_model: Source
+    """The model to audit."""
+    comparisons: Source
+    """Labelled pairs it was not trained on."""
+    limit: int | None = Field(default=None, ge=40)
+    """Use this many pairs at most, the first ones."""
+    phrases: dict[
+        Literal["padding", "flattery", "politeness", "hedging", "confidence", "neutral", "belief"],
+        tuple[str, ...],
+    ] = {}
+    """What the probes say, in the texts' own style; English phrases of ours where left out."""
+
+
 class CrossValidate(Section):
     """Leave one group out: a reward model and the baselines, trained on the other groups."""
 

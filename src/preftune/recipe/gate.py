@@ -103,6 +103,33 @@ class DiversityCheck(Check):
     """Half the variety gone is a collapse on its way."""
 
 
+class AuditCheck(Check):
+    """That a reward model was not found to like what it should not."""
+
+    kind: Literal["audit"] = "audit"
+    of: Source
+    """``stage:NAME/summary`` of an ``audit`` stage."""
+    forbid: tuple[str, ...] = ()
+    """Names of biases (flattery, confidence, length, padding …); any bias if none is said."""
+    at_most: int = Field(default=0, ge=0)
+    """So many of them may be named."""
+
+
+class PreferredCheck(Check):
+    """A policy's win rate by labelers: blind pairs of its answers and another's."""
+
+    kind: Literal["preferred"] = "preferred"
+    labels: Source
+    """Pairs with votes that say whose answers they are: of a ``people`` or ``label`` stage whose
+    candidates come from both policies."""
+    policy: str
+    """Who should be preferred; its name in the ``candidates`` stage."""
+    against: str
+    """To whom."""
+    at_least: Share = 0.5
+    """Half is a draw."""
+
+
 class NumberCheck(Check):
     """Any number of any stage's summary."""
 
@@ -131,6 +158,8 @@ GateCheck = Annotated[
     | RewardCheck
     | AlignmentTaxCheck
     | DiversityCheck
+    | AuditCheck
+    | PreferredCheck
     | NumberCheck,
     Field(discriminator="kind"),
 ]

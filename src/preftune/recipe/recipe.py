@@ -9,7 +9,7 @@ from preftune.recipe.constitutional import CritiqueStage, JudgeStage
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
 from preftune.recipe.dr_grpo import DrGRPO
-from preftune.recipe.evaluate import CrossValidate, Evaluate
+from preftune.recipe.evaluate import Audit, CrossValidate, Evaluate
 from preftune.recipe.feedback import Candidates, Dataset, LabelStage, World
 from preftune.recipe.gate import Gate
 from preftune.recipe.grpo import GRPO
@@ -20,6 +20,7 @@ from preftune.recipe.kto import KTO
 from preftune.recipe.nlpo import NLPO
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
+from preftune.recipe.people import People
 from preftune.recipe.ppo import PPO
 from preftune.recipe.pretrain import Pretrain
 from preftune.recipe.reinforce import Reinforce
@@ -42,6 +43,7 @@ Stage = Annotated[
     | SFT
     | Candidates
     | LabelStage
+    | People
     | CritiqueStage
     | JudgeStage
     | RewardModel
@@ -66,6 +68,7 @@ Stage = Annotated[
     | SimPO
     | SPIN
     | Evaluate
+    | Audit
     | CrossValidate
     | Gate
     | Gather

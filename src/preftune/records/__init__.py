@@ -1,6 +1,6 @@
 """The nouns of preftune and the protocols between its rooms. Frozen; numpy at most."""
 
-from preftune.records.errors import BadInput, GateRefused, PreftuneError, RunFailed
+from preftune.records.errors import BadInput, GateRefused, PreftuneError, RunFailed, Waiting
 from preftune.records.estimates import Estimate
 from preftune.records.protocols import Axes, Choose, Generate, Label, Sampling, Score
 from preftune.records.texts import (
@@ -49,5 +49,6 @@ __all__ = [
     "Text",
     "Vote",
     "VotedPair",
+    "Waiting",
     "flat",
 ]

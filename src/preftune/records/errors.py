@@ -5,7 +5,9 @@ Raise these for anything a user can mend; every verb turns them into an exit cod
 escapes is a bug and shows its traceback.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 class PreftuneError(Exception):
@@ -51,6 +53,24 @@ class BadInput(PreftuneError):
 
 class RunFailed(PreftuneError):
     """The work started and could not finish (disk full, NaN loss, a lock held): exit 1."""
+
+
+class Waiting(PreftuneError):
+    """The run waits for people: nothing is wrong, and the same command goes on later: exit 0.
+
+    ``facts`` say what it waits for, for programs.
+    """
+
+    exit_code = 0
+
+    def __init__(
+        self, sentence: str, *, remedy: str = "", facts: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(sentence, remedy=remedy)
+        self.facts = dict(facts or {})
+
+    def as_json(self) -> dict[str, object]:
+        return {"sentence": self.sentence, "remedy": self.remedy, **self.facts}
 
 
 class GateRefused(PreftuneError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preftune.monitoring import describe
+from preftune.reports.figure_data import Data, of_metrics
 from preftune.reports.figures import Line, line_chart
 from preftune.reports.reading import Row, StageView, number
 from preftune.reports.wording import figure
@@ -24,6 +25,8 @@ class Chart:
     alt: str
     read: str
     names: tuple[str, ...] = ()
+    data: Data | None = None
+    """The numbers it was drawn from, before any averaging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ def draw(plan: Plan, rows: Sequence[Row]) -> Chart | None:
         alt=f"{plan.title}. " + " ".join(told(line) for line in lines),
         read=read,
         names=tuple(line.name for line in lines) if len(lines) > 1 else (),
+        data=of_metrics(rows, [name for name, _ in found]),
     )
 
 

@@ -9,6 +9,7 @@ from matplotlib.transforms import Bbox
 
 from preftune.records import Estimate
 from preftune.reports.curves import Chart
+from preftune.reports.figure_data import Data
 from preftune.reports.figures import (
     COLOURS,
     FONT,
@@ -59,6 +60,12 @@ def frontier_picture(compared: Comparison, measure: str) -> Chart | None:
         read=f"Up is more of {READINGS[measure]}, right is further from the reference "
         f"(KL, nats a response); bars are 95 % intervals. On the dashed line no other method has "
         f"more at less: {names}.",
+        data=Data(
+            ("method", "kl", "kl_low", "kl_high", measure, f"{measure}_low", f"{measure}_high"),
+            tuple(
+                (p.name, p.x.value, p.x.low, p.x.high, p.y.value, p.y.low, p.y.high) for p in points
+            ),
+        ),
     )
 
 

@@ -12,7 +12,17 @@ from markupsafe import Markup
 from preftune.artifacts import write_text_atomic
 from preftune.reports.curves import LEAD, Chart, further_charts, lead_charts, main_charts
 from preftune.reports.evidence import Measured, measured, watched
+from preftune.reports.feedback_part import (
+    audit_tables,
+    labels_table,
+    lineage_text,
+    rounds_picture,
+    rounds_table,
+)
+from preftune.reports.figure_data import file_name
 from preftune.reports.figures import SERIES, finished
+from preftune.reports.gains import gains_table
+from preftune.reports.guard_history import GuardHistory, guard_history
 from preftune.reports.pictures import (
     accuracy_chart,
     difference_chart,
@@ -40,6 +50,7 @@ from preftune.reports.tables import (
 from preftune.reports.verdict import Story, tell
 from preftune.reports.watching import watching_tables
 from preftune.reports.wording import duration, listed, model_name
+from preftune.reports.worth_reading import worth_reading
 
 REPORT = "report.html"
 
@@ -52,6 +63,9 @@ class Picture:
     svg: Markup
     read: str
     names: tuple[tuple[str, str], ...]
+    data: str = ""
+    """Address of its numbers as a file; empty where it has none."""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +126,17 @@ class Page:
     rows: list[PictureRow]
     lanes: Markup
     parting: list[list[Picture]]
+    gains: Table | None
     evaluations: list[EvaluationPart]
     folds: list[tuple[str, list[Picture]]]
     principles: list[Table]
     watching: list[Table]
+    histories: list[GuardHistory]
+    labels: Table | None
+    audits: list[Table]
+    rounds: Table | None
+    round_pictures: list[Picture]
+    lineage: str
     curves: list[CurveGroup]
     samples: list[SamplePart]
     details: list[Details]
@@ -154,8 +175,9 @@ def filled(template: str, page: object) -> str:
 def _page(run: Run) -> Page:
     numbers = counter(1)
 
-    def pictures(charts: Iterable[Chart | None]) -> list[Picture]:
-        return [picture_of(chart, f"c{next(numbers)}") for chart in charts if chart is not None]
+    def pictures(charts: Iterable[Chart | None], where: str = "") -> list[Picture]:
+        known = [chart for chart in charts if chart is not None]
+        return [picture_of(chart, f"c{next(numbers)}", where) for chart in known]
 
     seen, watching = measured(run), watched(run)
     rows = picture_rows(run)
@@ -164,13 +186,13 @@ def _page(run: Run) -> Page:
         CurveGroup(
             s.name,
             s.kind,
-            pictures(main_charts(s, lead.get(s.name, ()))),
-            pictures(further_charts(s)),
+            pictures(main_charts(s, lead.get(s.name, ())), s.name),
+            pictures(further_charts(s), s.name),
         )
         for s in run.stages
     ]
     folds = [
-        (s.name, pictures((overall_chart(s), difference_chart(s), fold_chart(s))))
+        (s.name, pictures((overall_chart(s), difference_chart(s), fold_chart(s)), s.name))
         for s in run.stages
     ]
     return Page(
@@ -181,12 +203,16 @@ def _page(run: Run) -> Page:
         story=tell(run, seen, watching),
         rows=rows,
         lanes=Markup(lanes_svg(rows)),  # escapes its texts itself
-        parting=[pictures((parting_picture(each), *lead_charts(each.stage))) for each in watching],
+        parting=[
+            pictures((parting_picture(each), *lead_charts(each.stage)), each.stage.name)
+            for each in watching
+        ],
+        gains=gains_table(run),
         evaluations=[
             EvaluationPart(
                 stage=each.stage.name,
-                wins=pictures((win_rate_chart(each),)),
-                reward=pictures((accuracy_chart(each), reliability_picture(each))),
+                wins=pictures((win_rate_chart(each),), each.stage.name),
+                reward=pictures((accuracy_chart(each), reliability_picture(each)), each.stage.name),
                 slices=slice_tables(each),
                 style=style_table(each),
                 openers=openers(each),
@@ -196,6 +222,12 @@ def _page(run: Run) -> Page:
         folds=[(name, drawn) for name, drawn in folds if drawn],
         principles=[table for s in run.stages if (table := principles_table(s)) is not None],
         watching=watching_tables(run),
+        histories=[found for s in run.stages if (found := guard_history(s)) is not None],
+        labels=labels_table(run),
+        audits=audit_tables(run),
+        rounds=rounds_table(run),
+        round_pictures=pictures((rounds_picture(run),)),
+        lineage=lineage_text(run),
         curves=_in_reading_order(groups),
         samples=_samples(run, seen),
         details=[_details(stage) for stage in run.stages],
@@ -203,13 +235,15 @@ def _page(run: Run) -> Page:
     )
 
 
-def picture_of(chart: Chart, prefix: str) -> Picture:
-    """The chart as it stands on a page; ``prefix`` is unique there."""
+def picture_of(chart: Chart, prefix: str, where: str = "") -> Picture:
+    """The chart as it stands on a page; ``prefix`` is unique there, ``where`` names its stage."""
     return Picture(
         title=chart.title,
         svg=Markup(finished(chart.svg, prefix, chart.alt)),  # escapes its texts itself
         read=chart.read,
         names=tuple((SERIES[i % len(SERIES)], name) for i, name in enumerate(chart.names)),
+        data=chart.data.address if chart.data is not None else "",
+        file=file_name(*([where] if where else []), chart.title),
     )
 
 
@@ -266,6 +300,15 @@ def _samples(run: Run, seen: list[Measured]) -> list[SamplePart]:
         )
         ready = [shown(samples[place], why) for place, why in picked]
         found.append(SamplePart(each.stage.name, len(samples), note, ready))
+        read = worth_reading(samples, target) if len(samples) > len(ready) else []
+        if read:
+            note = (
+                f"Answers of {model_name(target)} worth a person's eyes: where the reward model "
+                "likes more than the judge does, where its members disagree, the longest, and "
+                "those that repeat."
+            )
+            ready = [shown(samples[place], why) for place, why in read]
+            found.append(SamplePart(f"{each.stage.name}: worth reading", len(samples), note, ready))
     return found
 
 

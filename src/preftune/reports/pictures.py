@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from preftune.records import Estimate
 from preftune.reports.curves import Chart
 from preftune.reports.evidence import BASELINES, Measured, Watched, baselines
+from preftune.reports.figure_data import Data
 from preftune.reports.figures import (
     Interval,
     Line,
@@ -89,6 +90,7 @@ def reliability_picture(seen: Measured) -> Chart | None:
         alt=f"Reliability diagram. {words}.",
         read="When the reward model says 80 %, is it right in 80 % of cases? On the dashed line it "
         f"is; below, it is too sure of itself.{error} Larger dots hold more pairs.",
+        data=Data(("predicted", "observed", "count"), tuple(found)),
     )
 
 
@@ -127,6 +129,10 @@ def parting_picture(each: Watched) -> Chart | None:
         alt=f"Two panels over distance from the reference. Score trained on: {_span(seen.proxy)}. "
         f"{judge.capitalize()}: {_span(seen.judge)}. {hacked}",
         read=read,
+        data=Data(
+            ("step", "objective/kl", seen.judge_name, seen.proxy_name),
+            tuple(zip(seen.steps, seen.kl, seen.judge, seen.proxy, strict=True)),
+        ),
     )
 
 
@@ -200,7 +206,9 @@ def _intervals(
 ) -> Chart:
     words = "; ".join(f"{row.label.strip()} {row.text}" for row in shown)
     svg = interval_chart(shown, x_label=x_label, level=level, limits=limits)
-    return Chart(title=title, svg=svg, alt=f"{title}: {words}.", read=read)
+    body = tuple((row.label.strip(), row.value, row.low, row.high) for row in shown)
+    data = Data(("what", "value", "low", "high"), body)
+    return Chart(title=title, svg=svg, alt=f"{title}: {words}.", read=read, data=data)
 
 
 def _row(label: str, value: Estimate, series: str, *, hollow: bool = False) -> Interval:

@@ -245,7 +245,7 @@ def _why(run: Run, stage: StageView | None) -> str:
         if stage is not None and item.get("name") == stage.name
     ]
     for place in (run.summary, *told):
-        error = place.get("error")
+        error = place.get("error") or place.get("waiting")
         parts = (
             [error.get("sentence"), error.get("remedy")]
             if isinstance(error, Mapping)

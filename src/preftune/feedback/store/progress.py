@@ -1,5 +1,6 @@
 """How far a project is, how long it took, and what it cost."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -87,6 +88,18 @@ def _places(connection: Connection, project_id: int, now: float) -> dict[str, in
     ).one()
     names = ("items", "items_done", "places", "places_done", "places_leased")
     return {name: int(value) for name, value in zip(names, row, strict=True)}
+
+
+def items_done(store: Store, project_id: int, names: Collection[str]) -> set[str]:
+    """Which of these items have all the judgments they are to get."""
+    open_places = (
+        select(SLOT.c.item_id).where(SLOT.c.project_id == project_id, ~SLOT.c.done).distinct()
+    )
+    chosen = select(ITEM.c.name).where(
+        ITEM.c.project_id == project_id, ITEM.c.purpose == "work", ITEM.c.id.not_in(open_places)
+    )
+    with store.reading() as connection:
+        return set(connection.scalars(chosen)) & set(names)
 
 
 def _counts(connection: Connection, project_id: int) -> dict[str, int]:

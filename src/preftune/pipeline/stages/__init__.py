@@ -5,6 +5,7 @@ from typing import Any
 
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.stages import (
+    audit,
     candidates,
     critique,
     cross_validate,
@@ -17,6 +18,7 @@ from preftune.pipeline.stages import (
     label,
     offline,
     on_policy,
+    people,
     pretrain,
     promote,
     rejection_sampling,
@@ -34,6 +36,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "sft": sft.run,
     "candidates": candidates.run,
     "label": label.run,
+    "people": people.run,
     "critique": critique.run,
     "judge": judge.run,
     "reward_model": reward_model.run,
@@ -43,6 +46,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     **dict.fromkeys(offline.SAID, offline.run),
     "spin": spin.run,
     "evaluate": evaluate.run,
+    "audit": audit.run,
     "cross_validate": cross_validate.run,
     "gate": gate.run,
     "gather": gather.run,

@@ -19,6 +19,7 @@ from preftune.evaluation import (
     reward_accuracy,
     sampled_kl,
 )
+from preftune.evaluation.best_of_n import doublings
 from preftune.models import load_policy
 from preftune.monitoring import Bar
 from preftune.pipeline.context import StageContext, StageOutcome
@@ -119,6 +120,8 @@ def _scores(
         proxy = open_reward_model(context, "reward_model")
         for mine, axes in zip(scores, _all_scored(proxy(completions)), strict=True):
             mine["proxy"] = axes["score"]
+            if "disagreement" in axes:
+                mine["doubt"] = axes["disagreement"]
     return scores
 
 
@@ -193,11 +196,6 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
         for k in doublings(n)
     ]
     return summary
-
-
-def doublings(n: int) -> list[int]:
-    """1, 2, 4 … and n itself: where a best-of-n curve is read."""
-    return sorted({2**k for k in range(n.bit_length()) if 2**k <= n} | {n})
 
 
 def _samples(prompts: Sequence[Prompt], written: Written, scored: Scored) -> list[dict[str, Any]]:

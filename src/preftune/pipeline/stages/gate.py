@@ -10,7 +10,7 @@ from preftune.pipeline import gates
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.gates import Finding
 from preftune.recipe import Gate
-from preftune.recipe.gate import AgreementCheck, GateCheck, RewardCheck
+from preftune.recipe.gate import AgreementCheck, GateCheck, PreferredCheck, RewardCheck
 from preftune.records import GateRefused, VotedPair
 
 DECISION = "decision.json"
@@ -22,6 +22,8 @@ DECIDE: dict[str, Callable[..., Finding]] = {
     "reward": gates.reward,
     "alignment_tax": gates.alignment_tax,
     "diversity": gates.diversity,
+    "audit": gates.audit,
+    "preferred": gates.preferred,
     "number": gates.number,
 }
 
@@ -53,7 +55,7 @@ def findings_of(context: StageContext[Any], checks: Mapping[str, GateCheck]) -> 
 
 
 def _find(context: StageContext[Any], name: str, check: GateCheck) -> Finding:
-    if isinstance(check, AgreementCheck):
+    if isinstance(check, AgreementCheck | PreferredCheck):
         evidence: Any = load(VotedPair, context.inputs[f"checks.{name}.labels"]).records
     elif isinstance(check, RewardCheck):
         evidence = read_rows(context.inputs[f"checks.{name}.of"])

@@ -73,8 +73,13 @@ def population_of(settings: LabelStage) -> Population:
     return replace(POPULATIONS[wanted.name], **changes)
 
 
-def draw_pairs(row: dict[str, Any], most: int, rng: np.random.Generator) -> list[VotedPair]:
-    """At most so many pairs of different texts, which side is shown first drawn at random."""
+def draw_pairs(
+    row: dict[str, Any], most: int, rng: np.random.Generator, *, across: bool = False
+) -> list[VotedPair]:
+    """At most so many pairs of different texts, which side is shown first drawn at random.
+
+    With ``across``, of different policies only.
+    """
     texts = row["completions"]
     order = rng.permutation(len(texts)).tolist()
     pairs = [
@@ -84,6 +89,7 @@ def draw_pairs(row: dict[str, Any], most: int, rng: np.random.Generator) -> list
         if texts[a]["text"].strip() != texts[b]["text"].strip()
         and texts[a]["text"].strip()
         and texts[b]["text"].strip()
+        and not (across and texts[a].get("policy") == texts[b].get("policy"))
     ]
     prompt = read_prompt(row)
     return [
@@ -107,10 +113,16 @@ def split_rows(
     test_fraction: float,
     validation_fraction: float,
     rng: np.random.Generator,
+    *,
+    fewest: int = 1,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of :data:`SPLITS`, a row a prompt. Raises :class:`BadInput` for too few."""
+    """Rows of :data:`SPLITS`, a row a prompt, ``fewest`` held out on either side at least.
+
+    Raises :class:`BadInput` for too few.
+    """
     order = rng.permutation(len(rows)).tolist()
-    held_out = [max(round(len(rows) * share), 1) for share in (test_fraction, validation_fraction)]
+    shares = (test_fraction, validation_fraction)
+    held_out = [max(round(len(rows) * share), fewest) for share in shares]
     if sum(held_out) >= len(rows):
         raise BadInput(
             f"{len(rows)} prompts are too few to hold any out for validation and test.",
