@@ -50,7 +50,6 @@ SHARED_STEPS = {
     "offline",
     "reference_file",
     "on_policy",
-    "reference_file",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",

@@ -1,5 +1,5 @@
-"""W&B (offline), MLflow and Trackio for real: installed apart, written to, and read back by their own
-readers. TensorBoard is small enough to be always there: it is tested in ``test_sinks.py``.
+"""W&B (offline), MLflow and Trackio for real: installed apart, written to, and read back by their
+own readers. TensorBoard is small enough to be always there: it is tested in ``test_sinks.py``.
 """
 
 import json

@@ -75,11 +75,12 @@ def _close_enough(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> 
 def _one(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> Attribution:
     batch = collate([row], pad_id, model.device)
     vectors = model.get_input_embeddings()
+    assert isinstance(vectors, torch.nn.Embedding)
     with torch.no_grad():
         there = vectors(batch.input_ids_BS)
         start = there.shape[1] - batch.width
         nothing = there.clone()
-        nothing[:, start:] = vectors.weight.mean(0)  # type: ignore[union-attr]
+        nothing[:, start:] = vectors.weight.mean(0)
     way = there - nothing
     places, weights = np.polynomial.legendre.leggauss(nodes)
     gradient = torch.zeros_like(way, dtype=torch.float64)
