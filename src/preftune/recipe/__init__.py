@@ -45,6 +45,7 @@ from preftune.recipe.reward_objectives import (
     Objective,
     Process,
     RatingRegression,
+    Rules,
     UncertaintyWeighted,
 )
 from preftune.recipe.rloo import RLOO
@@ -111,6 +112,7 @@ __all__ = [
     "Pretrain",
     "PretrainingMix",
     "Process",
+    "Rules",
     "Promote",
     "RatingRegression",
     "Recipe",

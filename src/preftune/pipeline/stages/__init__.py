@@ -21,6 +21,8 @@ from preftune.pipeline.stages import (
     promote,
     rejection_sampling,
     reward_model,
+    rule_labels,
+    rule_weights,
     sft,
     soup,
     spin,
@@ -48,5 +50,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "gather": gather.run,
     "promote": promote.run,
     "soup": soup.run,
+    "rule_labels": rule_labels.run,
+    "rule_weights": rule_weights.run,
 }
 """What runs a stage of each kind."""

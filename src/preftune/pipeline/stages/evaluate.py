@@ -31,9 +31,10 @@ from preftune.pipeline.engines import (
 )
 from preftune.pipeline.further_measures import further_measures
 from preftune.pipeline.profiles import told_weights
+from preftune.pipeline.rule_models import open_rule_model
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
-from preftune.rewards import unprompted
+from preftune.rewards import RerankScore, unprompted
 from preftune.rollouts import NativeEngine
 from preftune.stats import mean_estimate
 
@@ -182,6 +183,7 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
             "oracle": best_of_n(table["judge"], table["judge"], n).as_json(),
             "policy": mean_estimate(table["judge"].mean(axis=1).tolist()).as_json(),
         }
+    summary |= _picked(context, many, scores)
     judged = settings.judge is not None
     summary["curve"] = [
         {
@@ -193,6 +195,31 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
         for k in doublings(n)
     ]
     return summary
+
+
+def _picked(
+    context: StageContext[Evaluate],
+    many: Sequence[Completion],
+    scores: Sequence[Mapping[str, float]],
+) -> dict[str, Any]:
+    """The judge's axes of the best of n by the reward, and in Sparrow's order with its rules."""
+    settings, n = context.settings, context.settings.best_of
+    orders = {"axes": [score["proxy"] for score in scores]}
+    if settings.rules is not None:
+        told = settings.rules.model_copy(update={"how": "sum_log"})
+        rules = open_rule_model(context, "rules.model", told)
+        order = RerankScore(open_reward_model(context, "reward_model"), rules)
+        orders["reranked_axes"] = [axes["score"] for axes in _all_scored(order(many))]
+    found = {}
+    for name, values in orders.items():
+        table = np.array(values).reshape(-1, n)
+        best = [place * n + int(pick) for place, pick in enumerate(table.argmax(axis=1))]
+        found[name] = {
+            axis: mean_estimate([scores[i][axis] for i in best]).as_json()
+            for axis in scores[0]
+            if all(axis in score for score in scores)
+        }
+    return found
 
 
 def doublings(n: int) -> list[int]:
