@@ -21,6 +21,7 @@ from preftune.evaluation import (
 )
 from preftune.models import load_policy
 from preftune.monitoring import Bar
+from preftune.pipeline.checked_answers import checked, majority_votes
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import (
     as_completion,
@@ -55,6 +56,10 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
             name: _policy_summary(texts, scored[name]) | {"kl": kls[name]} | further[name]
             for name, texts in written.items()
         }
+        if settings.checked:
+            summary["checked"] = checked(context, written)
+        if settings.majority_of:
+            summary["majority"] = majority_votes(context, prompts)
         summary["win_rates"] = [_win_rate(context, written, pair) for pair in settings.win_rates]
         if settings.comparisons is not None:
             summary |= _reward_summary(context)
