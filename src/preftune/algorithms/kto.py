@@ -8,6 +8,7 @@ from the reference, estimated on answers that belong to other prompts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
@@ -43,6 +44,7 @@ class KTOInputs:
     train: Sequence[Verdict]
     validation: Sequence[Verdict]
     seed: int
+    known_reference: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def with_reference(
     others = [mismatched([verdict.row for verdict in part]) for part in parts]
     matched = [verdict.row for part in parts for verdict in part]
     rows = list(dict.fromkeys([*matched, *others[0], *others[1]]))
-    sums = reference_logprobs(recipe, reference, rows, inputs.pad_id, journal)
+    sums = reference_logprobs(recipe, inputs, reference, rows, journal)
     place = {row: index for index, row in enumerate(rows)}
 
     def of(part: Sequence[Verdict], other: Sequence[Row]) -> Verdicts:

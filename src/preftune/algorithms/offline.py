@@ -7,14 +7,14 @@ step counts, so that they add up to means over the step whatever the micro-batch
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import torch
-from safetensors.torch import load, save
 from transformers import PreTrainedModel
 
+from preftune.algorithms.reference_file import NAME, kept_logprobs
 from preftune.algorithms.reward_batches import Pair, distinct_rows
-from preftune.artifacts.files import write_bytes_atomic
 from preftune.maths.losses.dpo import log_ratio_margins
 from preftune.models import Row, logprobs_of_rows, micro_batches, packed_length
 from preftune.recipe import OfflineSettings
@@ -92,13 +92,26 @@ class ReferencedPairs(Pairs):
 
 @dataclass(frozen=True, slots=True)
 class PairInputs:
-    """The policy that learns, comparisons, and held-out ones (may be empty)."""
+    """The policy that learns, comparisons, and held-out ones (may be empty).
+
+    ``known_reference`` is a file of what the reference said in another stage.
+    """
 
     policy: PreTrainedModel
     pad_id: int
     train: Sequence[Pair]
     validation: Sequence[Pair]
     seed: int
+    known_reference: Path | None = None
+
+
+class Referring(Protocol):
+    """Inputs of a story that asks a reference."""
+
+    @property
+    def pad_id(self) -> int: ...
+    @property
+    def known_reference(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +266,7 @@ def referenced(
     """Training and validation pairs with the reference's log-probabilities, read once and kept."""
     both = [*inputs.train, *inputs.validation]
     rows = distinct_rows(both)
-    sums = reference_logprobs(recipe, reference, rows, inputs.pad_id, journal)
+    sums = reference_logprobs(recipe, inputs, reference, rows, journal)
     place = {row: index for index, row in enumerate(rows)}
     chosen = sums[[place[pair.chosen] for pair in both]]
     rejected = sums[[place[pair.rejected] for pair in both]]
@@ -266,21 +279,24 @@ def referenced(
 
 def reference_logprobs(
     recipe: OfflineSettings,
+    inputs: Referring,
     reference: PreTrainedModel,
     rows: Sequence[Row],
-    pad_id: int,
     journal: Journal,
 ) -> torch.Tensor:
-    """log π_ref(y|x) of every row, [B]; a stopped run finds them again beside its checkpoints."""
-    kept = journal.checkpoints / "reference.safetensors"
-    if kept.exists():
-        return load(kept.read_bytes())["logprobs_B"]
+    """log π_ref(y|x) of every row, [B]: worked out once and kept in the stage's folder.
+
+    A stopped run finds them there; ``elsewhere`` is another stage's file of them.
+    """
     reference.eval()
-    with journal.progress("reference", 1) as bar:
-        sums = all_logprobs(reference, rows, pad_id, recipe.micro_batch_tokens)
-        bar.advance(1)
-    write_bytes_atomic(kept, save({"logprobs_B": sums}))
-    return sums
+
+    def ask(unknown: Sequence[Row]) -> torch.Tensor:
+        with journal.progress("reference", 1) as bar:
+            sums = all_logprobs(reference, unknown, inputs.pad_id, recipe.micro_batch_tokens)
+            bar.advance(1)
+        return sums
+
+    return kept_logprobs(reference, rows, ask, journal.folder / NAME, inputs.known_reference)
 
 
 def _metrics(report: StepReport, epoch: float) -> dict[str, float]:

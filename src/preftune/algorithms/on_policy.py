@@ -33,7 +33,16 @@ from preftune.models import (
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
 from preftune.records import Completion, Generate, Prompt, Sampling, Score, StopReason
-from preftune.training import Journal, Loss, Training, batch_indices, shuffled
+from preftune.training import (
+    Journal,
+    Loss,
+    Training,
+    batch_indices,
+    dealt,
+    shuffled,
+    side_by_side,
+    workers,
+)
 
 Evaluate = Callable[[int], Mapping[str, float]]
 """Measures the current policy after an iteration (0 is before the first) and returns metrics."""
@@ -258,9 +267,13 @@ def tabulate(
     """What ``read`` says of every response token, [B, T], 0 where masked; no gradient."""
     mask_BT = action_mask(rows)
     table_BT = torch.zeros(mask_BT.shape)
-    for indices in micro_batches([len(row) for row in rows], recipe.micro_batch_tokens):
+
+    def fill(indices: list[int]) -> None:
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
         table_BT[indices, : batch.width] = read(batch).float().cpu()
+
+    groups = micro_batches([len(row) for row in rows], recipe.micro_batch_tokens)
+    side_by_side(fill, [part for group in groups for part in dealt(group, workers())])
     return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
 
 
@@ -343,7 +356,8 @@ def update(
         groups = micro_batches(lengths, recipe.micro_batch_tokens)
         micro = [[i for place in group for i in units[place]] for group in groups]
         objective = objective_of(tokens, len(indices))
-        report = training.step(micro, objective, at=turn.first_step + k, only=only)
+        at = turn.first_step + k
+        report = training.step(micro, objective, at=at, only=only, together=together)
         means = {
             name: total if name.endswith("_max") else total / tokens
             for name, total in report.sums.items()

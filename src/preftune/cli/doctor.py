@@ -13,6 +13,8 @@ from preftune.cli.reply import Reply, facts, table, write_line
 from preftune.cli.train_extra import INSTALL, missing_packages
 from preftune.records import BadInput
 
+NO_DEVICES: dict[str, Any] = {"devices": [], "bfloat16": None, "precision": None}
+
 
 def doctor(
     recipe: Annotated[
@@ -34,7 +36,7 @@ def doctor(
     """
     found: dict[str, Any] = look_at_machine(out)
     found |= {"packages": look_at_packages(), "train_ready": not missing_packages()}
-    found |= look_at_devices() if found["train_ready"] else {"devices": [], "bfloat16": None}
+    found |= look_at_devices() if found["train_ready"] else NO_DEVICES
     found["recipe"] = None if recipe is None else look_at_recipe(recipe, overrides or [])
     return Reply(found, lambda console: _show(found, console), _complaint(recipe, found))
 
@@ -65,7 +67,11 @@ def _show(found: dict[str, Any], console: Console) -> None:
         memory = f", {_size(device['memory_bytes'])}" if device["memory_bytes"] else ""
         rows.append(("device", f"{device['name']}: {device['description']}{memory}"))
     if found["bfloat16"] is not None:
-        rows.append(("bfloat16 in hardware", "yes" if found["bfloat16"] else "no"))
+        units = [
+            f"{d['name']}: {d['bfloat16_unit']}" for d in found["devices"] if d["bfloat16_unit"]
+        ]
+        rows.append(("bfloat16 in hardware", ", ".join(units) or "no"))
+        rows.append(("advised", found["precision"]))
     console.print(facts(rows))
     console.print()
     packages = [

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ OPTIONAL = {
     "transformers": ("models", INSTALL),
     "tokenizers": ("tokenizers", INSTALL),
     "safetensors": ("weights", INSTALL),
+    "peft": ("adapters", INSTALL),
     "scikit-learn": ("the TF-IDF baseline", INSTALL),
     "huggingface_hub": ("hub: sources", INSTALL),
     "datasets": ("datasets folders and names", "pip install 'preftune[datasets]'"),
@@ -54,6 +56,8 @@ def look_at_devices() -> dict[str, Any]:
     """What torch can compute on, and whether bfloat16 is done in hardware there."""
     import torch
 
+    from preftune.training import bfloat16_unit
+
     devices: list[dict[str, Any]] = [
         {"name": "cpu", "description": _processor(), "memory_bytes": None}
     ]
@@ -66,12 +70,28 @@ def look_at_devices() -> dict[str, Any]:
                 "memory_bytes": int(found.total_memory),
             }
         )
-    on_gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    units = {device["name"]: bfloat16_unit(torch.device(device["name"])) for device in devices}
+    for device in devices:
+        device["bfloat16_unit"] = units[device["name"]]
     return {
         "devices": devices,
-        "bfloat16": bool(on_gpu or _flags() & {"avx512_bf16", "amx_bf16", "bf16"}),
+        "bfloat16": any(units.values()),
+        "precision": precision_advice(units),
         "threads": torch.get_num_threads(),
     }
+
+
+def precision_advice(units: Mapping[str, str | None]) -> str:
+    """The ``precision`` to put into a recipe on this machine, in a sentence."""
+    fast = [name for name, unit in units.items() if unit and name != "cpu"]
+    if fast:
+        return f'precision = "bfloat16" on {fast[0]}'
+    if units.get("cpu"):
+        return (
+            f'precision = "bfloat16" ({units["cpu"]}) for models of about 10 million parameters '
+            "and more; float32 for smaller ones"
+        )
+    return 'precision = "float32": no unit here multiplies bfloat16'
 
 
 def _version(name: str) -> str | None:
@@ -106,14 +126,6 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _flags() -> set[str]:
-    """What the first processor says it can do (``flags`` on x86, ``Features`` on ARM)."""
-    for line in _lines("/proc/cpuinfo"):
-        if line.startswith(("flags", "Features")):
-            return set(line.partition(":")[2].split())
-    return set()
 
 
 def _lines(path: str) -> list[str]:

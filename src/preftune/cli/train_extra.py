@@ -4,7 +4,15 @@ from importlib.util import find_spec
 
 from preftune.records import BadInput
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "sklearn")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "huggingface_hub",
+    "peft",
+    "sklearn",
+)
 INSTALL = "pip install 'preftune[train]'"
 
 

@@ -1,7 +1,17 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
+from preftune.models.adapter_folders import is_over, network_over
+from preftune.models.adapters import (
+    adapter_of,
+    adapters_in,
+    add_adapter,
+    reading,
+    weights_digest,
+    without_adapter,
+)
 from preftune.models.batches import Batch, collate, micro_batches
+from preftune.models.checkpointing import forget_activations
 from preftune.models.embeddings import embed_by_cooccurrence
 from preftune.models.ensembles import (
     Ensemble,
@@ -36,7 +46,6 @@ from preftune.models.loading import (
     reward_model_from,
     save_model,
     set_normalisation,
-    value_head_on,
 )
 from preftune.models.networks import (
     TokenStatistics,
@@ -52,9 +61,16 @@ from preftune.models.networks import (
     twice_differentiable,
     values,
 )
+from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
-from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.shared import (
+    dealt_by_prompt,
+    logprobs_of_rows,
+    packed_length,
+    scores_of_rows,
+)
+from preftune.models.shared_body import fresh_head, value_head_on
 from preftune.models.soups import load_soup
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
@@ -81,15 +97,26 @@ __all__ = [
     "Steps",
     "TokenStatistics",
     "ValueHeads",
+    "adapter_of",
+    "adapters_in",
+    "add_adapter",
+    "autocast_of",
     "average_weights",
     "axes_of",
     "axis_scores",
     "build_policy",
     "build_value_heads",
     "collate",
+    "compute_in",
+    "computed_in",
     "context_of",
+    "dealt_by_prompt",
     "embed_by_cooccurrence",
     "first_member",
+    "forget_activations",
+    "fresh_head",
+    "is_over",
+    "network_over",
     "fit_prompts",
     "fit_rows",
     "load_linear",
@@ -104,6 +131,7 @@ __all__ = [
     "packed_length",
     "read_ensemble",
     "read_states",
+    "reading",
     "reading_of",
     "renderer_for",
     "response_logits",
@@ -131,6 +159,8 @@ __all__ = [
     "twice_differentiable",
     "value_head_on",
     "values",
+    "weights_digest",
+    "without_adapter",
     "word_counts",
     "write_ensemble",
 ]

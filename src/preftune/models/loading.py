@@ -1,10 +1,10 @@
 """Hugging Face folders in and out: safetensors only, no remote code, checked at the door."""
 
-import copy
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,9 +18,19 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from preftune.models.adapter_folders import (
+    adapter_config,
+    base_of,
+    merge_from,
+    merged_weights,
+    own_config,
+    save_adapter,
+)
+from preftune.models.adapters import adapter_of
 from preftune.models.ensembles import require_one_model
 from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
+from preftune.models.shared_body import fresh_head, score_head
 from preftune.records import BadInput
 
 transformers_logging.disable_progress_bar()
@@ -57,7 +67,7 @@ def load_reward_model(source: str | Path, device: torch.device) -> PreTrainedMod
             file=source,
             remedy="Train one with a reward_model stage.",
         )
-    _score_head(model, source)
+    score_head(model, source)
     return model
 
 
@@ -74,25 +84,8 @@ def reward_model_from(
         require_axes(model.config, outputs, source)
         return model
     model = _load(AutoModelForSequenceClassification, source, device, num_labels=len(outputs))
-    weight = _score_head(model, source).weight
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        fresh = torch.randn(weight.shape, generator=generator) / (weight.shape[1] + 1) ** 0.5
-        weight.copy_(fresh)
+    fresh_head(score_head(model, source), seed)
     return model
-
-
-def value_head_on(policy: PreTrainedModel) -> PreTrainedModel:
-    """A value network that shares the policy's body, with a head of zeros (Ziegler et al. 2019)."""
-    config = copy.deepcopy(policy.config)
-    config.num_labels = 1
-    with torch.random.fork_rng(devices=[]):
-        model = AutoModelForSequenceClassification.from_config(config)
-    head = _score_head(model, type(policy).__name__)
-    nn.init.zeros_(head.weight)
-    setattr(model, model.base_model_prefix, getattr(policy, policy.base_model_prefix))
-    nn.Module.to(model, policy.device)
-    return model.eval()
 
 
 def set_normalisation(model: PreTrainedModel, gain: float, bias: float) -> None:
@@ -132,16 +125,28 @@ def renderer_for(
 
 
 def save_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, card: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    card: str,
+    base: Path | None = None,
 ) -> None:
-    """Weights as safetensors, configuration, tokenizer and a model card."""
+    """Weights as safetensors, configuration, tokenizer and a model card.
+
+    A model with an adapter is saved merged, or where its ``base`` is named as a PEFT folder.
+    """
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.eos_token_id = tokenizer.eos_token_id
     generation = getattr(model, "generation_config", None)
     if generation is not None:
         generation.eos_token_id = tokenizer.eos_token_id
         generation.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(str(folder), safe_serialization=True)
+    if adapter_of(model) is None:
+        model.save_pretrained(str(folder), safe_serialization=True)
+    elif base is None:
+        model.save_pretrained(str(folder), state_dict=merged_weights(model))
+    else:
+        save_adapter(model, folder, base)
     tokenizer.save_pretrained(str(folder))
     (folder / "README.md").write_text(card, encoding="utf-8")
 
@@ -150,9 +155,12 @@ def _load(
     auto: type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification],
     source: str | Path,
     device: torch.device,
-    **settings: int,
+    **settings: Any,
 ) -> PreTrainedModel:
     _config(source)
+    if adapter_config(source) is not None:
+        base = _load(auto, base_of(source), device, **{**settings, **own_config(source)})
+        return merge_from(source, base).eval()
     try:
         model = auto.from_pretrained(
             _name(source),
@@ -182,6 +190,11 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
         and not str(source).startswith("hub:")
     ):
         require_one_model(folder)
+        adapter = adapter_config(source)
+        if adapter is not None and not (folder / "config.json").exists():
+            kind = "ForSequenceClassification" if adapter.get("task_type") == "SEQ_CLS" else ""
+            below = _config(base_of(source))
+            return {**below, "architectures": [kind]} if kind else below
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -202,14 +215,3 @@ def _config(source: str | Path) -> dict[str, list[str] | None]:
 
 def _name(source: str | Path) -> str:
     return str(source).removeprefix("hub:")
-
-
-def _score_head(model: PreTrainedModel, source: str | Path) -> nn.Linear:
-    head = getattr(model, "score", None)
-    if not isinstance(head, nn.Linear):
-        raise BadInput(
-            f"{type(model).__name__} keeps its classification head elsewhere than `score`.",
-            file=source,
-            remedy="Use a causal language model family such as Llama, Qwen3 or GPT-2.",
-        )
-    return head

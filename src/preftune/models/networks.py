@@ -10,8 +10,10 @@ from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import token_entropy, token_logprobs
 from preftune.maths.steps import every_step, last_step, step_end_mask, worst_step
+from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
+from preftune.models.language_head import head_weight, statistics_at
 
 AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
 """How the scores of steps become an answer's score."""
@@ -26,18 +28,21 @@ class TokenStatistics(NamedTuple):
 
 def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Logits that predict each response token, [B, T, V]; no other position meets the head."""
-    output = policy(
-        input_ids=batch.input_ids_BS,
-        attention_mask=batch.attention_mask_BS,
-        position_ids=batch.position_ids_BS,
-        logits_to_keep=batch.width + 1,
-        use_cache=False,
-    )
+    with reading(policy):
+        output = policy(
+            input_ids=batch.input_ids_BS,
+            attention_mask=batch.attention_mask_BS,
+            position_ids=batch.position_ids_BS,
+            logits_to_keep=batch.width + 1,
+            use_cache=False,
+        )
     return output.logits[:, :-1]
 
 
 def response_logprobs(policy: PreTrainedModel, batch: Batch, temperature: float) -> torch.Tensor:
     """Log-probability of each response token, [B, T]; masked entries hold anything finite."""
+    if head_weight(policy, batch.action_mask_BT.numel()) is not None:
+        return _read_off_states(policy, batch, temperature).logprobs_BT
     return token_logprobs(
         logits_BTV=response_logits(policy, batch),
         tokens_BT=batch.response_ids_BT,
@@ -49,6 +54,9 @@ def response_statistics(
     policy: PreTrainedModel, batch: Batch, temperature: float, entropy_learns: bool = False
 ) -> TokenStatistics:
     """Log-probabilities with gradient, entropies without unless ``entropy_learns``."""
+    if head_weight(policy, batch.action_mask_BT.numel()) is not None:
+        told = _read_off_states(policy, batch, temperature)
+        return told if entropy_learns else told._replace(entropy_BT=told.entropy_BT.detach())
     logits = response_logits(policy, batch)
     return statistics_of(logits, batch, temperature, entropy_learns)
 
@@ -142,17 +150,27 @@ def hidden_states(
     if attention_mask.ndim == 4:
         attention_mask = seen_mask(model, attention_mask)
     body = getattr(model, model.base_model_prefix)
-    return body(
-        input_ids=input_ids_BS,
-        attention_mask=attention_mask,
-        position_ids=position_ids_BS,
-        use_cache=False,
-    ).last_hidden_state
+    with reading(model):
+        return body(
+            input_ids=input_ids_BS,
+            attention_mask=attention_mask,
+            position_ids=position_ids_BS,
+            use_cache=False,
+        ).last_hidden_state
 
 
 def seen_mask(model: PreTrainedModel, seen: torch.Tensor) -> torch.Tensor:
     """0 where a query sees a key, else the lowest number: eager attention adds its mask."""
     return (~seen).to(model.dtype) * torch.finfo(model.dtype).min
+
+
+def _read_off_states(policy: PreTrainedModel, batch: Batch, temperature: float) -> TokenStatistics:
+    """Both numbers of the real response tokens, 0 elsewhere; logits are never held."""
+    before_BTH = _hidden(policy, batch)[:, -batch.width - 1 : -1]
+    mask_BT = batch.action_mask_BT
+    told = statistics_at(policy, before_BTH[mask_BT], batch.response_ids_BT[mask_BT], temperature)
+    empty_BT = told.logprobs_N.new_zeros(mask_BT.shape)
+    return TokenStatistics(*(empty_BT.masked_scatter(mask_BT, part_N) for part_N in told))
 
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

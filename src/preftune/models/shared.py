@@ -13,8 +13,10 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.logprobs import response_sums, token_logprobs
+from preftune.models.adapters import reading
 from preftune.models.batches import collate, micro_batches
 from preftune.models.heads import steps_of
+from preftune.models.language_head import head_weight, statistics_at
 from preftune.models.networks import (
     hidden_states,
     read_scores,
@@ -168,19 +170,26 @@ def _logprobs(
     shared = collate_shared(groups, pad_id, policy.device)
     width = shared.input_ids_BS.shape[1]
     first = min(len(group[0].prompt_ids) for group in groups) - 1  # no earlier column is asked for
-    logits = policy(
-        input_ids=shared.input_ids_BS,
-        attention_mask=seen_mask(policy, shared.attention_BSS.unsqueeze(1)),
-        position_ids=shared.position_ids_BS,
-        logits_to_keep=width - first,
-        use_cache=False,
-    ).logits
     asked, which = _predictions(groups)
-    place, column, token = torch.tensor(asked, device=logits.device).unbind(1)
-    chosen = logits[place, column - first]
-    told = token_logprobs(
-        logits_BTV=chosen.unsqueeze(0), tokens_BT=token.unsqueeze(0), temperature=1.0
-    )[0]
+    place, column, token = torch.tensor(asked, device=policy.device).unbind(1)
+    mask = shared.attention_BSS.unsqueeze(1)
+    if head_weight(policy, len(groups) * (width - first)) is not None:
+        states = hidden_states(policy, shared.input_ids_BS, mask, shared.position_ids_BS)
+        told = statistics_at(policy, states[place, column], token, 1.0).logprobs_N
+    else:
+        with reading(policy):
+            logits = policy(
+                input_ids=shared.input_ids_BS,
+                attention_mask=seen_mask(policy, mask),
+                position_ids=shared.position_ids_BS,
+                logits_to_keep=width - first,
+                use_cache=False,
+            ).logits
+        told = token_logprobs(
+            logits_BTV=logits[place, column - first].unsqueeze(0),
+            tokens_BT=token.unsqueeze(0),
+            temperature=1.0,
+        )[0]
     sums = told.new_zeros(which[-1] + 1)
     return sums.index_add(0, torch.tensor(which, device=told.device), told)
 
@@ -201,6 +210,16 @@ def _predictions(
             end += len(row.response_ids)
             number += 1
     return asked, which
+
+
+def dealt_by_prompt(rows: Sequence[Row], count: int) -> list[list[int]]:
+    """Places of the rows in at most ``count`` lists, those of one prompt in the same one."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        places.setdefault(row.prompt_ids, []).append(index)
+    of_prompts = list(places.values())
+    hands = [of_prompts[k::count] for k in range(min(count, len(of_prompts)))]
+    return [[index for of_prompt in hand for index in of_prompt] for hand in hands]
 
 
 def packed_length(rows: Sequence[Row]) -> int:

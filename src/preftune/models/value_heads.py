@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.records import BadInput
 
@@ -69,14 +70,15 @@ def build_value_heads(policy: PreTrainedModel, seed: int) -> ValueHeads:
 
 def read_states(policy: PreTrainedModel, batch: Batch) -> StateReading:
     """One pass that gives both."""
-    output = policy(
-        input_ids=batch.input_ids_BS,
-        attention_mask=batch.attention_mask_BS,
-        position_ids=batch.position_ids_BS,
-        logits_to_keep=batch.width + 1,
-        output_hidden_states=True,
-        use_cache=False,
-    )
+    with reading(policy):
+        output = policy(
+            input_ids=batch.input_ids_BS,
+            attention_mask=batch.attention_mask_BS,
+            position_ids=batch.position_ids_BS,
+            logits_to_keep=batch.width + 1,
+            output_hidden_states=True,
+            use_cache=False,
+        )
     hidden = output.hidden_states[-1][:, -batch.width - 1 : -1]
     return StateReading(output.logits[:, :-1], hidden)
 

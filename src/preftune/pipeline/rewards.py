@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from transformers import PreTrainedModel
+
 from preftune.artifacts import hash_callable
 from preftune.judging import CACHE, Ask, HttpJudge
 from preftune.models import Renderer, load_policy, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.engines import open_reward_model
+from preftune.pipeline.networks import over_policy
 from preftune.pipeline.rule_models import open_rules
 from preftune.recipe import Section
 from preftune.recipe.judge import JudgeReward
@@ -39,16 +42,19 @@ from preftune.rollouts import NativeChoose
 REWARD_MODEL = "reward_model"
 
 
-def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
+def open_rewards(
+    context: StageContext[Any], renderer: Renderer, policy: PreTrainedModel | None = None
+) -> Score:
     """What a stage's policy is trained on: ``reward_model``, ``rewards``, or both added up.
 
     A reward model reads the policy's own ids where the tokenizers agree, else the text with its
-    own tokenizer. Raises :class:`BadInput`.
+    own tokenizer. One that was trained as an adapter over what the ``policy`` learns over shares
+    the policy's weights. Raises :class:`BadInput`.
     """
     settings = context.settings
     parts: list[Part] = []
     if settings.reward_model is not None:
-        parts.append(Part(REWARD_MODEL, _model(context, REWARD_MODEL, renderer)))
+        parts.append(Part(REWARD_MODEL, _model(context, REWARD_MODEL, renderer, policy)))
     rewards: Mapping[str, Reward] = settings.rewards
     for name, reward in rewards.items():
         score: Score
@@ -61,7 +67,7 @@ def open_rewards(context: StageContext[Any], renderer: Renderer) -> Score:
         elif reward.rules is not None:
             score = open_rules(context, f"rewards.{name}.rules", reward.rules)
         else:
-            score = _model(context, f"rewards.{name}.model", renderer)
+            score = _model(context, f"rewards.{name}.model", renderer, policy)
         parts.append(Part(name, score, reward.weight, reward.gate))
     if not rewards:
         return training_score(parts[0].score)
@@ -117,9 +123,16 @@ def _judged(context: StageContext[Any], role: str, judge: JudgeReward) -> Score:
 
 
 def _model(
-    context: StageContext[Any], role: str, renderer: Renderer
+    context: StageContext[Any], role: str, renderer: Renderer, policy: PreTrainedModel | None
 ) -> RewardModelScore | EnsembleScore:
-    score = open_reward_model(context, role)
+    shared = None
+    if policy is not None:
+        shared = over_policy(context, role, policy, role.replace(".", "_"), trained=False)
+    if shared is not None:
+        reads = renderer_for(shared, load_tokenizer(context.inputs[role]), context.inputs[role])
+        score: RewardModelScore | EnsembleScore = RewardModelScore(shared, reads, same_ids=False)
+    else:
+        score = open_reward_model(context, role)
     return replace(
         score,
         same_ids=same_vocabulary(renderer, score.renderer),

@@ -43,10 +43,13 @@ from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
 from preftune.recipe import Recipe, Section
 from preftune.records import BadInput, PreftuneError, RunFailed
+from preftune.training import precision_for, set_workers, workers
 from preftune.training.journal import CHECKPOINTS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 IDENTITY = "identity.json"
+THREADS = torch.get_num_threads()
+"""What torch chose for this machine."""
 MEASURING = ("evaluate", "reward_model", "cross_validate")
 """Kinds of stage whose summary is an output."""
 
@@ -88,10 +91,15 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """The device to compute on; sets the number of CPU threads."""
-    if recipe.machine.threads is not None:
-        torch.set_num_threads(recipe.machine.threads)
-    wanted = recipe.machine.device
+    """The device to compute on; sets the number of CPU threads and of workers."""
+    machine = recipe.machine
+    device = _device(machine.device)
+    set_workers(machine.workers if device.type == "cpu" else 1)
+    torch.set_num_threads(max(1, (machine.threads or THREADS) // workers()))
+    return device
+
+
+def _device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -210,7 +218,8 @@ class _Plan:
         seconds: float,
     ) -> Manifest:
         """Writes the summary and the manifest: from here on the stage's work is never redone."""
-        write_json_atomic(self.partial / "summary.json", dict(outcome.summary))
+        told = dict(outcome.summary) | self._computed()
+        write_json_atomic(self.partial / "summary.json", told)
         manifest = Manifest(
             name=self.name,
             kind=self.kind,
@@ -229,6 +238,13 @@ class _Plan:
         failpoint("stage.before_manifest")
         write_manifest(self.partial, manifest)
         return manifest
+
+    def _computed(self) -> dict[str, str]:
+        """The number format this machine computed in, where the recipe leaves or changes it."""
+        wanted = getattr(self.settings, "precision", "float32")
+        if wanted == "float32":
+            return {}
+        return {"precision": str(precision_for(wanted, self.device)).removeprefix("torch.")}
 
     def _outputs(self, outcome: StageOutcome) -> list[tuple[str, str]]:
         """With the summary itself where later stages, gates above all, may read it."""

@@ -9,10 +9,13 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from preftune.artifacts import Manifest, Parent, hash_path
 from preftune.pipeline.frozen_feedback import STORE, frozen_feedback
-from preftune.recipe import Recipe, Section, Source, sources_of
+from preftune.recipe import COMPUTING, Recipe, Section, Source, sources_of
 from preftune.records import BadInput
 
 GOLD = "gold:"
+ONLY_MEMORY = ("activation_checkpointing",)
+ADDED = (*COMPUTING, "reference_logprobs")
+"""Keys that recipes once did not have."""
 SUMMARY = "summary"
 """The output of a measuring stage that holds its numbers; never meant by ``stage:NAME`` alone."""
 
@@ -59,6 +62,7 @@ def without_sources(settings: Section) -> dict[str, object]:
     """
     dumped = settings.model_dump(mode="json")
     dumped.get("guards", {}).pop("on_halt", None)
+    _forget_defaults(settings, dumped)
     for role in sources_of(settings):
         here = dumped
         *above, last = role.split(".")
@@ -68,6 +72,17 @@ def without_sources(settings: Section) -> dict[str, object]:
         gold = str(here[key]).startswith(GOLD)
         here[key] = here[key] if gold else f"<{role}>"
     return dumped
+
+
+def _forget_defaults(settings: Section, dumped: dict[str, object]) -> None:
+    """These keys count where they are said: runs made before there were any stay valid.
+
+    What only costs or saves memory never counts.
+    """
+    for name in ADDED:
+        field = type(settings).model_fields.get(name)
+        if field is not None and (name in ONLY_MEMORY or getattr(settings, name) == field.default):
+            dumped.pop(name, None)
 
 
 def _output(stage: str, role: str, source: Source, manifest: Manifest) -> Mapping[str, str]:

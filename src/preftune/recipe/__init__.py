@@ -1,6 +1,7 @@
 """What can be configured: every stage's settings, checked without torch."""
 
 from preftune.recipe.a2c import A2C
+from preftune.recipe.compute import COMPUTING, Adapter, Adapting, Computing
 from preftune.recipe.convert_trl import Conversion, convert_trl, read_trl_config
 from preftune.recipe.dapo import DAPO
 from preftune.recipe.dpo import DPO
@@ -80,15 +81,19 @@ __all__ = [
     "RLOO",
     "SFT",
     "TRPO",
+    "Adapter",
+    "Adapting",
     "Aggregation",
     "SPIN",
     "Architecture",
     "AxesRegression",
     "BradleyTerry",
+    "COMPUTING",
     "CandidatePolicy",
     "Candidates",
     "ClippedGroups",
     "Clipped",
+    "Computing",
     "Conversion",
     "Critic",
     "CrossValidate",

@@ -4,16 +4,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.offline import PairSettings
-from preftune.recipe.sections import Source
+from preftune.recipe.offline import PairSettings, WithReference
 
 
-class DPO(PairSettings):
+class DPO(WithReference, PairSettings):
     """Raises the chosen answer's log-ratio to the reference over the rejected one's."""
 
     kind: Literal["dpo"] = "dpo"
-    reference: Source | None = None
-    """The frozen policy the log-ratios are to; the starting policy if not said."""
     beta: float = Field(default=0.1, gt=0)
     """Strength of the hold to the reference: the optimum is π_ref exp(r/β)."""
     loss: Literal["sigmoid", "cdpo", "robust", "hinge"] = "sigmoid"

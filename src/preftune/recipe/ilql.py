@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from preftune.recipe.sections import Optimizer, Section, Source, TooLong
+from preftune.recipe.compute import Adapting
+from preftune.recipe.sections import Optimizer, Source, TooLong
 
 
-class ILQL(Section):
+class ILQL(Adapting):
     """Learns what tokens are worth from text with rewards, and decodes by it; nothing is sampled.
 
     Of comparisons the chosen side has reward +1 and the rejected one −1.

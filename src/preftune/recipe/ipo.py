@@ -4,16 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from preftune.recipe.offline import PairSettings
-from preftune.recipe.sections import Source
+from preftune.recipe.offline import PairSettings, WithReference
 
 
-class IPO(PairSettings):
+class IPO(WithReference, PairSettings):
     """Regresses the log-ratio margin to 1/(2τ), so that certain labels do not run away."""
 
     kind: Literal["ipo"] = "ipo"
-    reference: Source | None = None
-    """The frozen policy the log-ratios are to; the starting policy if not said."""
     tau: float = Field(default=0.1, gt=0)
     """Strength of the hold to the reference: the margin aimed at is 1/(2τ) nats."""
     logprobs: Literal["sum", "mean"] = "sum"

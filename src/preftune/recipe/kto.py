@@ -4,19 +4,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.offline import OfflineSettings
+from preftune.recipe.offline import OfflineSettings, WithReference
 from preftune.recipe.sections import Source
 
 
-class KTO(OfflineSettings):
+class KTO(WithReference, OfflineSettings):
     """Learns from single answers called desirable or undesirable."""
 
     kind: Literal["kto"] = "kto"
     train: Source
     """``{"prompt","completion","label"}`` rows, or comparisons: the chosen answer is desirable, the
     rejected one is not."""
-    reference: Source | None = None
-    """The frozen policy the log-ratios are to; the starting policy if not said."""
     beta: float = Field(default=0.1, gt=0)
     """How steeply value saturates with the log-ratio."""
     desirable_weight: float = Field(default=1.0, ge=0)

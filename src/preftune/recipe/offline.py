@@ -1,16 +1,17 @@
 """What methods that learn from a fixed file of preferences share: what can be set."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting, no_dropout
 from preftune.recipe.sections import Optimizer, Section, Source, TooLong
 
 SMALL = Optimizer(learning_rate=3e-4, warmup_steps=10)
 """For models of about a million parameters."""
 
 
-class OfflineSettings(Section):
+class OfflineSettings(Adapting):
     """A policy, rows to learn from, and how the steps are taken."""
 
     kind: str
@@ -46,6 +47,21 @@ class OfflineSettings(Section):
     """Optimizer of the policy."""
     checkpoint_every: int = Field(default=50, ge=1)
     """Optimizer steps between checkpoints."""
+
+    @model_validator(mode="after")
+    def _adapters_without_dropout(self) -> Self:
+        no_dropout(self.adapter, self.kind)
+        return self
+
+
+class WithReference(Section):
+    """The policy is held to a frozen one."""
+
+    reference: Source | None = None
+    """The frozen policy the log-ratios are to; the starting policy if not said."""
+    reference_logprobs: Source | None = None
+    """What the reference said in another stage or run, its output ``reference``; refused when it
+    was another reference. Rows that are not in it are worked out."""
 
 
 class PairSettings(OfflineSettings):

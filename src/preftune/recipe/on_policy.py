@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting, no_dropout
 from preftune.recipe.guards import Guards
 from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
@@ -85,7 +86,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(SeveralObjectives):
+class OnPolicy(Adapting, SeveralObjectives):
     """Sample responses, score them, learn from them, again."""
 
     kind: str
@@ -133,6 +134,11 @@ class OnPolicy(SeveralObjectives):
     """What watches the training, and may stop it."""
     checkpoint_every: int = Field(default=10, ge=1)
     """Iterations between checkpoints."""
+
+    @model_validator(mode="after")
+    def _adapters_without_dropout(self) -> Self:
+        no_dropout(self.adapter, self.kind)
+        return self
 
     @model_validator(mode="after")
     def _responses_divide(self) -> Self:

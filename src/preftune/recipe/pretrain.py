@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Computing
 from preftune.recipe.sections import Optimizer, Section, Source
 
 
@@ -37,7 +38,7 @@ class Architecture(Section):
         return self
 
 
-class Pretrain(Section):
+class Pretrain(Computing):
     """Next-token prediction on running text."""
 
     kind: Literal["pretrain"] = "pretrain"

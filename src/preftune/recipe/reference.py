@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from preftune.recipe.compute import COMPUTING
 from preftune.recipe.recipe import Recipe
 from preftune.recipe.sections import Section, Source
 from preftune.recipe.walk import KINDS
@@ -114,7 +115,9 @@ def _sections_within(annotation: Any) -> Iterator[type[Section]]:
 
 def _table(section: type[Section]) -> list[str]:
     lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
-    for name, field in section.model_fields.items():
+    own = [name for name in section.model_fields if name not in COMPUTING]
+    for name in [*own, *(name for name in COMPUTING if name in section.model_fields)]:
+        field = section.model_fields[name]
         meaning = "Which section this is." if name == "kind" else _markdown(field.description)
         cells = [f"`{name}`", _kind_of_value(field), _default(field), meaning]
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")

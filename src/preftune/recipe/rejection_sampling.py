@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting
 from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
     Optimizer,
@@ -24,7 +25,7 @@ class Percentile(Section):
     """The same in the last round."""
 
 
-class RejectionSampling(SeveralObjectives):
+class RejectionSampling(Adapting, SeveralObjectives):
     """Rounds of: sample K responses a prompt, keep the best by reward, fine-tune on what is kept.
 
     Llama 2's rounds as they stand; with ``accumulate = false`` RAFT.

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.compute import Adapting
 from preftune.recipe.reward_objectives import Aggregation, BradleyTerry, MeanScore, Objective
 from preftune.recipe.sections import Optimizer, Section, Source, TooLong
 
@@ -19,7 +20,7 @@ class Linear(Section):
     rare words (spelling, vocabulary) count too. Use what the model was pretrained on."""
 
 
-class RewardModel(Section):
+class RewardModel(Adapting):
     """Learns a score, by default such that P(chosen beats rejected) = sigmoid(difference)."""
 
     kind: Literal["reward_model"] = "reward_model"
@@ -136,6 +137,11 @@ class RewardModel(Section):
         for name in ("bootstrap", "average_weights", "member_learning_rates", "member_dropouts"):
             if getattr(self, name) and self.members == 1:
                 raise ValueError(f"{name} needs several members: set members = 5, for instance")
+        if self.average_weights and self.adapter is not None:
+            raise ValueError(
+                "average_weights averages whole networks, and adapter trains a part of them: leave "
+                "one out"
+            )
         if self.average_weights and self.linear is not None:
             raise ValueError(
                 "average_weights makes one model, and linear stands beside it: leave one out"

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from preftune.recipe.sections import Optimizer, Section, Source, TooLong
+from preftune.recipe.compute import Adapting
+from preftune.recipe.sections import Optimizer, Source, TooLong
 
 
-class SFT(Section):
+class SFT(Adapting):
     """Next-token prediction on completions only; the best step on validation loss is kept."""
 
     kind: Literal["sft"] = "sft"

@@ -4,10 +4,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.sections import Optimizer, SamplingSettings, Section, Source, TooLong
+from preftune.recipe.compute import Adapting, no_dropout
+from preftune.recipe.sections import Optimizer, SamplingSettings, Source, TooLong
 
 
-class SPIN(Section):
+class SPIN(Adapting):
     """DPO of demonstrations over the answers of the previous iterate, round after round."""
 
     kind: Literal["spin"] = "spin"
@@ -39,6 +40,11 @@ class SPIN(Section):
     """Optimizer of the policy; its schedule spans all rounds."""
     checkpoint_every: int = Field(default=50, ge=1)
     """Optimizer steps between checkpoints."""
+
+    @model_validator(mode="after")
+    def _adapters_without_dropout(self) -> Self:
+        no_dropout(self.adapter, self.kind)
+        return self
 
     @model_validator(mode="after")
     def _plays_itself(self) -> Self:

@@ -19,6 +19,12 @@ class TRPO(OnPolicyWithCritic):
     """The trust region is the limit."""
     optimizer: None = None  # type: ignore[assignment]
     """The policy has no optimizer: its step is the natural gradient's."""
+    precision: Literal["float32"] = "float32"
+    """Conjugate gradients need the digits."""
+    activation_checkpointing: Literal[False] = False
+    """The Fisher matrix takes a gradient of a gradient."""
+    adapter: None = None
+    """The trust region is that of all weights."""
     kl_limit: float = Field(default=0.01, gt=0)
     """δ: largest mean KL of the step, old policy to new, in nats a token."""
     kl_limit_final: float | None = Field(default=None, gt=0)

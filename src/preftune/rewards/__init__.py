@@ -12,7 +12,7 @@ from preftune.rewards.compose import (
 )
 from preftune.rewards.ensemble import EnsembleScore, LinearPart, aggregated
 from preftune.rewards.judged import PropositionScore, RatingScore
-from preftune.rewards.reward_model import RewardModelScore, same_vocabulary
+from preftune.rewards.reward_model import RewardModelScore, same_vocabulary, scores_side_by_side
 from preftune.rewards.rule_based import Ordered, RuleBasedScore, RuleWeights, fit_rule_weights
 from preftune.rewards.rule_model import RerankScore, RuleModelScore, WeighedRules
 from preftune.rewards.rules import RuleScore
@@ -51,6 +51,7 @@ __all__ = [
     "parts_of",
     "prompted_sum",
     "same_vocabulary",
+    "scores_side_by_side",
     "training_score",
     "unprompted",
     "weighted_sum",

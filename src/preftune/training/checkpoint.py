@@ -14,6 +14,7 @@ from torch import nn
 from preftune.artifacts import failpoint, publish_folder, write_json_atomic
 from preftune.artifacts.files import disk_errors
 from preftune.records import RunFailed
+from preftune.training.owned import owned_parameters
 from preftune.training.step import Training
 
 KEEP = 2
@@ -88,27 +89,27 @@ def step_of(checkpoint: Path) -> int:
 
 
 def weights_of(network: nn.Module) -> Tensors:
-    """A copy of every parameter, tied ones once, by name."""
-    return {name: p.detach().clone().contiguous() for name, p in network.named_parameters()}
+    """A copy of every parameter that is trained, tied ones once, by name."""
+    return {name: p.detach().clone().contiguous() for name, p in owned_parameters(network)}
 
 
 def load_weights(network: nn.Module, weights: Tensors) -> None:
     """Puts back what :func:`weights_of` gave."""
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in owned_parameters(network):
             parameter.copy_(weights[name])
 
 
 def _optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
     return {
         f"{name}:{key}": tensor.detach().clone().contiguous()
-        for name, parameter in network.named_parameters()
+        for name, parameter in owned_parameters(network)
         for key, tensor in optimizer.state.get(parameter, {}).items()
     }
 
 
 def _load_optimizer(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    parameters = dict(network.named_parameters())
+    parameters = dict(owned_parameters(network))
     for name, tensor in tensors.items():
         owner, _, key = name.rpartition(":")
         parameter = parameters[owner]

@@ -302,7 +302,7 @@ def _gaps(inputs: RewardInputs, pairs: Sequence[Pair], micro_batch_tokens: int) 
 def _fresh(context: StageContext[CrossValidate]) -> PreTrainedModel:
     source, recipe = context.inputs["reward_model.model"], context.settings.reward_model
     axes = axes_for(recipe, [], context.inputs["data"])
-    return fresh_model(source, context.device, context.seed_for("head"), axes, None)
+    return fresh_model(context, source, context.seed_for("head"), axes, None)
 
 
 def _fold_file(context: StageContext[CrossValidate], number: int) -> Path:

@@ -18,13 +18,14 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.recipe import ILQL
 from preftune.records import BadInput
 
 
 def run(context: StageContext[ILQL]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = load_policy(source, context.device)
+    policy = learner(context, load_policy(source, context.device))
     tokenizer = load_tokenizer(source)
     train = _episodes(context, renderer_for(policy, tokenizer, source))
     inputs = ILQLInputs(
@@ -38,7 +39,8 @@ def run(context: StageContext[ILQL]) -> StageOutcome:
         result = ilql(settings, inputs, journal)
         setattr(policy.config, GUIDANCE, settings.value_guidance)
         card = model_card(context, "with values of its tokens (ILQL), trained")
-        save_model(policy, tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "model")
+        save_model(policy, tokenizer, context.model_folder, card, base)
         save_value_heads(inputs.heads, context.model_folder)
     return StageOutcome({"model": "model"}, asdict(result) | {"episodes": len(train)})
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TypeVar
 
 from transformers import PreTrainedModel
@@ -12,6 +11,7 @@ from preftune.algorithms.ipo import ipo
 from preftune.algorithms.kto import KTOInputs, Verdict, kto
 from preftune.algorithms.offline import OfflineResult, PairInputs
 from preftune.algorithms.orpo import orpo
+from preftune.algorithms.reference_file import NAME
 from preftune.algorithms.reward_batches import Pair
 from preftune.algorithms.simpo import simpo
 from preftune.data import load
@@ -25,6 +25,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import base_for_saving, learner, reference_of
 from preftune.recipe import DPO, IPO, KTO, ORPO, OfflineSettings, PairSettings, SimPO
 from preftune.records import Comparison, Judged
 from preftune.training import Journal
@@ -44,13 +45,18 @@ def run(context: StageContext[Any]) -> StageOutcome:
     settings: OfflineSettings = context.settings
     source = context.inputs["model"]
     policy, tokenizer = load_policy(source, context.device), load_tokenizer(source)
+    learner(context, policy)
     renderer = renderer_for(policy, tokenizer, source)
     with context.journal(settings.checkpoint_every) as journal:
         learn = _from_verdicts if isinstance(settings, KTO) else _from_pairs
         result, counts = learn(context, policy, renderer, journal)
         card = model_card(context, SAID[settings.kind])
-        save_model(policy, tokenizer, context.model_folder, card)
-    return StageOutcome({"model": "model"}, asdict(result) | counts)
+        base = base_for_saving(context, "model")
+        save_model(policy, tokenizer, context.model_folder, card, base)
+    outputs = {"model": "model"}
+    if (context.folder / NAME).exists():
+        outputs["reference"] = NAME
+    return StageOutcome(outputs, asdict(result) | counts)
 
 
 Learned = tuple[OfflineResult, dict[str, int]]
@@ -69,12 +75,13 @@ def _from_pairs(
         train=_pairs(context, renderer, "train"),
         validation=_pairs(context, renderer, "validation") if settings.validation else [],
         seed=context.seed,
+        known_reference=context.inputs.get("reference_logprobs"),
     )
     counts = {"pairs": len(inputs.train)}
     if isinstance(settings, DPO):
-        return dpo(settings, inputs, _reference(context), journal), counts
+        return dpo(settings, inputs, reference_of(context, policy, "model"), journal), counts
     if isinstance(settings, IPO):
-        return ipo(settings, inputs, _reference(context), journal), counts
+        return ipo(settings, inputs, reference_of(context, policy, "model"), journal), counts
     if isinstance(settings, ORPO):
         return orpo(settings, inputs, journal), counts
     assert isinstance(settings, SimPO)
@@ -91,16 +98,11 @@ def _from_verdicts(
         train=_verdicts(context, renderer, "train"),
         validation=_verdicts(context, renderer, "validation") if settings.validation else [],
         seed=context.seed,
+        known_reference=context.inputs.get("reference_logprobs"),
     )
     liked = sum(verdict.desirable for verdict in inputs.train)
     counts = {"desirable": liked, "undesirable": len(inputs.train) - liked}
-    return kto(settings, inputs, _reference(context), journal), counts
-
-
-def _reference(context: StageContext[Any]) -> PreTrainedModel:
-    """The recipe's reference, else the policy as it was at the start."""
-    source: Path = context.inputs.get("reference", context.inputs["model"])
-    return load_policy(source, context.device)
+    return kto(settings, inputs, reference_of(context, policy, "model"), journal), counts
 
 
 def _pairs(context: StageContext[PairSettings], renderer: Renderer, role: str) -> list[Pair]:

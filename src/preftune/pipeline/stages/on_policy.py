@@ -27,8 +27,10 @@ from preftune.models import (
     ActionMask,
     Renderer,
     Row,
+    adapter_of,
     first_member,
     fit_prompts,
+    fresh_head,
     load_policy,
     load_tokenizer,
     renderer_for,
@@ -41,6 +43,7 @@ from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import document_rows, encoded, read_texts
 from preftune.pipeline.engines import open_engine, open_judge, sampling_of
+from preftune.pipeline.networks import base_for_saving, learner, over_policy, reference_of
 from preftune.pipeline.profiles import KEY
 from preftune.pipeline.rewards import open_rewards, prompted_weights
 from preftune.pipeline.rollout_samples import RecordedScore
@@ -92,7 +95,9 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
     engine = open_engine(context, "policy", settings.sampling)
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
-    score = RecordedScore(open_rewards(context, engine.renderer), context.folder / ROLLOUTS)
+    policy = learner(context, engine.policy)
+    rewards = open_rewards(context, engine.renderer, policy)
+    score = RecordedScore(rewards, context.folder / ROLLOUTS)
     inputs = _inputs(context, engine)
     story = STORIES[settings.kind]
     with context.journal(settings.checkpoint_every) as journal:
@@ -103,7 +108,8 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
         if settings.weights_in_prompt is not None:
             weighed = settings.weights_in_prompt.model_dump(mode="json")
             setattr(inputs.policy.config, KEY, weighed)
-        save_model(inputs.policy, tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "policy")
+        save_model(inputs.policy, tokenizer, context.model_folder, card, base)
         if isinstance(inputs, CriticInputs):
             outputs["value"] = "value"
             folder = context.folder / "value"
@@ -123,10 +129,9 @@ def is_gold(settings: OnPolicy) -> bool:
 def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyInputs:
     """The networks the story works on; with a value where the recipe has one."""
     settings = context.settings
-    reference = context.inputs.get("reference", context.inputs["policy"])
     inputs = OnPolicyInputs(
         policy=engine.policy,
-        reference=load_policy(reference, context.device),
+        reference=reference_of(context, engine.policy, "policy"),
         pad_id=int(engine.renderer.tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
@@ -137,7 +142,7 @@ def _inputs(context: StageContext[OnPolicy], engine: NativeEngine) -> OnPolicyIn
         return inputs
     given = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
     if settings.value == "separate":
-        given["value"] = _value_network(context, engine.renderer)
+        given["value"] = _value_network(context, engine)
     else:
         given["value"] = value_head_on(engine.policy)
     if isinstance(settings, PPO):
@@ -153,7 +158,7 @@ def _mask(
 ) -> ActionMask:
     """A second copy of the policy; special and stop tokens are always allowed."""
     return ActionMask(
-        network=load_policy(context.inputs["policy"], context.device),
+        network=learner(context, load_policy(context.inputs["policy"], context.device)),
         top_p=settings.top_p,
         min_tokens=settings.min_tokens,
         always=tuple(sorted({*engine.renderer.tokenizer.all_special_ids, *stops})),
@@ -170,9 +175,21 @@ def _pretraining(
     return tuple(document_rows(texts, renderer.context, int(renderer.tokenizer.eos_token_id)))
 
 
-def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTrainedModel:
-    """The reward model or what else the recipe starts it from; it reads the policy's tokens."""
-    source = first_member(context.inputs[value_role(context.settings)])
+def _value_network(context: StageContext[OnPolicy], engine: NativeEngine) -> PreTrainedModel:
+    """The reward model or what else the recipe starts it from; it reads the policy's tokens.
+
+    Over the policy's own weights where both learn by adapters and it was trained over them too.
+    """
+    role, renderer = value_role(context.settings), engine.renderer
+    if adapter_of(engine.policy) is not None:
+        if role == "policy":
+            value = value_head_on(engine.policy)
+            fresh_head(value.score, context.seed_for("value head"))  # type: ignore[arg-type]
+            return learner(context, value, "value")
+        over = over_policy(context, role, engine.policy, "value", trained=True)
+        if over is not None:
+            return over
+    source = first_member(context.inputs[role])
     value = reward_model_from(source, context.device, context.seed_for("value head"))
     if not same_vocabulary(renderer, renderer_for(value, load_tokenizer(source), source)):
         raise BadInput(
@@ -181,7 +198,7 @@ def _value_network(context: StageContext[OnPolicy], renderer: Renderer) -> PreTr
             remedy="Train the reward model from the policy's own model family, or set value_model "
             "to the policy.",
         )
-    return value
+    return learner(context, value, "value")
 
 
 def value_role(settings: OnPolicy) -> str:

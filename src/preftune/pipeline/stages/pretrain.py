@@ -19,6 +19,7 @@ from preftune.models import (
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.documents import Written, document_rows, encoded, read_texts
+from preftune.pipeline.networks import learner
 from preftune.recipe import Pretrain
 from preftune.training import Loss, StepReport, Training, shuffled
 
@@ -38,6 +39,7 @@ def run(context: StageContext[Pretrain]) -> StageOutcome:
         whole = [(*row.prompt_ids, *row.response_ids) for row in read]
         embed_by_cooccurrence(model, whole, context.seed_for("embeddings"))
     model.to(context.device)  # type: ignore[arg-type]
+    learner(context, model)
     rows = packed(read, settings, int(tokenizer.eos_token_id))
     summary = _train(context, model, rows, int(tokenizer.pad_token_id))
     save_model(model, tokenizer, context.model_folder, model_card(context, "pretrained"))

@@ -7,6 +7,7 @@ from preftune.models import save_model
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.stages.on_policy import ROLLOUTS, evaluation_of, prompts_that_fit
@@ -18,9 +19,11 @@ def run(context: StageContext[RejectionSampling]) -> StageOutcome:
     engine = open_engine(context, "policy", settings.sampling)
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
-    score = RecordedScore(open_rewards(context, engine.renderer), context.folder / ROLLOUTS)
+    policy = learner(context, engine.policy)
+    rewards = open_rewards(context, engine.renderer, policy)
+    score = RecordedScore(rewards, context.folder / ROLLOUTS)
     inputs = RejectionInputs(
-        policy=engine.policy,
+        policy=policy,
         pad_id=int(tokenizer.pad_token_id),
         prompts=prompts_that_fit(context, engine.renderer),
         seed=context.seed,
@@ -31,5 +34,6 @@ def run(context: StageContext[RejectionSampling]) -> StageOutcome:
         evaluate = evaluation_of(context, engine)
         result = rejection_sampling(settings, inputs, engine, score, journal, evaluate)
         card = model_card(context, "fine-tuned on its own best responses")
-        save_model(inputs.policy, tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "policy")
+        save_model(inputs.policy, tokenizer, context.model_folder, card, base)
     return StageOutcome({"model": "model"}, result._asdict())

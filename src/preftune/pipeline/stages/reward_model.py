@@ -45,6 +45,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.reward_linear import known_words, linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
 from preftune.pipeline.rule_models import KEY
@@ -104,16 +105,17 @@ def run(context: StageContext[RewardModel]) -> StageOutcome:
         result = reward_model(settings, inputs, journal)
         found = _calibrate(settings, inputs)
         card = model_card(context, "that scores answers, trained")
-        save_model(inputs.model, ready.tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "model")
+        save_model(inputs.model, ready.tokenizer, context.model_folder, card, base)
     return StageOutcome({"model": "model"}, asdict(result) | counted | found)
 
 
 def fresh_model(
-    source: Path, device: torch.device, seed: int, axes: Axes | None, steps: Steps | None
+    context: StageContext[Any], source: Path, seed: int, axes: Axes | None, steps: Steps | None
 ) -> PreTrainedModel:
     """A reward model to train, its head what the objective needs."""
     outputs = ("score",) if axes is None else axes.names
-    model = reward_model_from(source, device, seed, outputs)
+    model = learner(context, reward_model_from(source, context.device, seed, outputs))
     if axes is not None:
         set_axes(model.config, axes)
     if steps is not None:
@@ -131,7 +133,7 @@ def _prepare(context: StageContext[RewardModel]) -> Prepared:
     tokenizer = load_tokenizer(source)
     axes = axes_for(settings, records["train"], context.inputs["train"])
     steps = _steps(settings, tokenizer)
-    model = fresh_model(source, context.device, _head_seed(context, 0), axes, steps)
+    model = fresh_model(context, source, _head_seed(context, 0), axes, steps)
     if isinstance(settings.objective, Rules):
         setattr(model.config, KEY, settings.objective.words)
     renderer = renderer_for(model, tokenizer, source)
@@ -231,7 +233,7 @@ def _member(context: StageContext[RewardModel], ready: Prepared, member: int) ->
         return dict(json.loads(done.read_text(encoding="utf-8")))
     source, seed = context.inputs["model"], context.seed_for("member", member)
     head = _head_seed(context, member)
-    model = fresh_model(source, context.device, head, ready.axes, ready.steps)
+    model = fresh_model(context, source, head, ready.axes, ready.steps)
     inputs = ready.inputs(model, seed)
     if settings.bootstrap:
         drawn = resampled(ready.train, context.seed_for("bootstrap", member))
@@ -242,7 +244,7 @@ def _member(context: StageContext[RewardModel], ready: Prepared, member: int) ->
         place = _place(context, member)
         place.mkdir(parents=True, exist_ok=True)
         card = model_card(context, f"that scores answers, member {member} of several, trained")
-        save_model(model, ready.tokenizer, place, card)
+        save_model(model, ready.tokenizer, place, card, base_for_saving(context, "model"))
         found = {
             "member": member,
             "learning_rate": settings.optimizer.learning_rate,

@@ -17,13 +17,14 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.recipe import SFT
 from preftune.records import Demonstration
 
 
 def run(context: StageContext[SFT]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = load_policy(source, context.device)
+    policy = learner(context, load_policy(source, context.device))
     tokenizer = load_tokenizer(source)
     renderer = renderer_for(policy, tokenizer, source)
     train, fitted = _rows(context, renderer, context.inputs["train"])
@@ -41,7 +42,9 @@ def run(context: StageContext[SFT]) -> StageOutcome:
     )
     with context.journal(settings.checkpoint_every) as journal:
         result = sft(settings, inputs, journal)
-        save_model(policy, tokenizer, context.model_folder, model_card(context, "fine-tuned"))
+        card = model_card(context, "fine-tuned")
+        base = base_for_saving(context, "model")
+        save_model(policy, tokenizer, context.model_folder, card, base)
     summary = asdict(result) | {
         "demonstrations": len(train),
         "truncated_prompts": fitted.truncated_prompts,

@@ -9,6 +9,7 @@ from preftune.models import save_model
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_engine, sampling_of
+from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.stages.offline import evenly
 from preftune.pipeline.stages.sft import demonstration_rows
 from preftune.recipe import SPIN
@@ -23,7 +24,7 @@ def run(context: StageContext[SPIN]) -> StageOutcome:
     longest = min(settings.max_length or renderer.context, renderer.context)
     rows, fitted = demonstration_rows(renderer, shown, longest, settings.too_long)
     inputs = SPINInputs(
-        policy=engine.policy,
+        policy=learner(context, engine.policy),
         pad_id=int(renderer.tokenizer.pad_token_id),
         prompts=[shown[i].prompt for i in fitted.kept],
         demonstrations=rows,
@@ -34,5 +35,6 @@ def run(context: StageContext[SPIN]) -> StageOutcome:
     with context.journal(settings.checkpoint_every) as journal:
         result = spin(settings, inputs, engine, journal)
         card = model_card(context, "fine-tuned by self-play")
-        save_model(engine.policy, renderer.tokenizer, context.model_folder, card)
+        base = base_for_saving(context, "model")
+        save_model(engine.policy, renderer.tokenizer, context.model_folder, card, base)
     return StageOutcome({"model": "model"}, asdict(result) | {"demonstrations": len(rows)})

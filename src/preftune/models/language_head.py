@@ -1,0 +1,61 @@
+"""When a policy's log-probabilities are read off its states instead of off [B, T, V] logits."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from preftune.maths.head_logprobs import HeadStatistics, head_statistics
+from preftune.models.adapters import reading
+from preftune.models.precision import computed_in
+
+FEW_LOGITS = 2**23
+"""Up to this many logits (32 MiB) are made at once, as the model makes them."""
+TOGETHER = {"cpu": 2**21}
+"""Logits of a chunk: what a processor's cache holds."""
+TOGETHER_ELSEWHERE = 2**27
+_PLAIN = "preftune_plain_head"
+
+
+def head_weight(policy: PreTrainedModel, positions: int) -> torch.Tensor | None:
+    """The matrix that turns states into logits, where the many logits of so many positions are
+    better not held; None where they are few, or where the model does more than multiply."""
+    head = policy.get_output_embeddings()
+    if not isinstance(head, nn.Linear) or head.bias is not None:
+        return None
+    if positions * head.out_features <= FEW_LOGITS:
+        return None
+    known = getattr(policy, _PLAIN, None)
+    if known is None:
+        known = _only_multiplies(policy, head)
+        setattr(policy, _PLAIN, known)
+    return head.weight if known else None
+
+
+def statistics_at(
+    policy: PreTrainedModel, hidden_NH: torch.Tensor, tokens_N: torch.Tensor, temperature: float
+) -> HeadStatistics:
+    """What the policy's head says of each token in the state before it, [N] each."""
+    weight_VH = policy.get_output_embeddings().weight
+    assert isinstance(weight_VH, torch.Tensor)
+    together = TOGETHER.get(hidden_NH.device.type, TOGETHER_ELSEWHERE)
+    return head_statistics(
+        hidden_NH=hidden_NH,
+        weight_VH=weight_VH,
+        tokens_N=tokens_N,
+        temperature=temperature,
+        rows=max(together // len(weight_VH), 16),
+        dtype=computed_in(policy),
+    )
+
+
+@torch.no_grad()
+def _only_multiplies(policy: PreTrainedModel, head: nn.Linear) -> bool:
+    """Whether the logits are the head's products of the states, by trying: some models divide
+    them or cap them."""
+    ids = torch.arange(4, device=policy.device).unsqueeze(0)
+    body = getattr(policy, policy.base_model_prefix)
+    with reading(policy):
+        states = body(input_ids=ids, use_cache=False).last_hidden_state
+        given = policy(input_ids=ids, use_cache=False).logits
+        made = head(states)
+    return given.shape == made.shape and bool(torch.allclose(given, made, rtol=1e-3, atol=1e-3))

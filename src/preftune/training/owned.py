@@ -1,0 +1,20 @@
+"""Which of a network's parameters a training moves, saves and puts back."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+TRAINED = "preftune_trained"
+"""On a network that trains a part of itself, an adapter on frozen weights: the part's names."""
+
+
+def owned_parameters(network: nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Names and parameters: all of a network, or what it says is trained of it.
+
+    Frozen weights under an adapter are in no checkpoint: they are the stage's input.
+    """
+    trained: frozenset[str] | None = getattr(network, TRAINED, None)
+    for name, parameter in network.named_parameters():
+        if trained is None or name in trained:
+            yield name, parameter
