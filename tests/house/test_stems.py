@@ -23,6 +23,8 @@ NOT_ALGORITHMS = {
     "gate",
     "gather",
     "promote",
+    "rule_labels",
+    "rule_weights",
     "soup",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}

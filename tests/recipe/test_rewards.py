@@ -34,12 +34,12 @@ def test_models_are_sources_and_functions_are_found() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "either a model, a callable, a rule or a judge"),
-        ({"model": "m", "callable": "a:b"}, "either a model, a callable, a rule or a judge"),
+        ({}, "either a model, a callable, a rule, a judge or"),
+        ({"model": "m", "callable": "a:b"}, "either a model, a callable, a rule, a judge or"),
         ({"model": "gold:helpdesk"}, "measures and never teaches"),
         (
             {"rule": {"kind": "steps"}, "model": "m"},
-            "either a model, a callable, a rule or a judge",
+            "either a model, a callable, a rule, a judge or",
         ),
         ({"judge": {"model": "gold:helpdesk"}}, "measures and never teaches"),
         ({"judge": {}}, "either a model or an endpoint"),

@@ -84,6 +84,23 @@ def answers(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def problems(count: int) -> list[dict[str, Any]]:
+    """Sums of two numbers, worked as GSM8K works them."""
+    found = []
+    for number in range(count):
+        a, b = number % 7 + 1, number // 7 + 2
+        found.append(
+            {
+                "id": f"p-{number}",
+                "format": "plain",
+                "prompt": f"Ann has {a} pens and buys {b} more. How many has she now?",
+                "completion": f"She has {a} + {b} = <<{a}+{b}={a + b}>>{a + b}.\n#### {a + b}",
+                "answer": str(a + b),
+            }
+        )
+    return found
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
@@ -92,6 +109,7 @@ def root(tmp_path: Path) -> Path:
     write_rows(folder / "prefs_human_hh_harmless.jsonl.gz", transcripts())
     for name, count in (("assistant_text", 40), ("sft_synthetic", 20), ("sft_human", 20)):
         write_rows(folder / f"{name}.jsonl.gz", answers(count))
+    write_rows(folder / "sft_human_gsm8k.jsonl.gz", problems(60))
     return folder
 
 
@@ -152,7 +170,38 @@ def test_harmless_runs_end_to_end(root: Path, tmp_path: Path) -> None:
     assert seen["train_rows"] + seen["validation_rows"] + seen["test_rows"] == 40
 
 
-@pytest.mark.parametrize("name", ["real/convincing", "real/harmless"])
+def test_gsm8k_is_rewarded_by_what_can_be_checked(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    changes = (
+        "stages.base.steps=40",
+        "stages.sft.epochs=12",
+        "stages.sft.batch_size=8",
+        "stages.grpo.iterations=2",
+        "stages.grpo.rollouts=16",
+        "stages.grpo.max_prompt_length=48",
+        "stages.grpo.sampling.max_new_tokens=40",
+        "stages.evaluation.sampling.max_new_tokens=40",
+        "stages.evaluation.majority_of=4",
+    )
+    summary = run("real/gsm8k", root, out, changes)
+    assert summary["status"] == "done"
+    (stage,) = out.glob("stages/*-grpo")
+    rows = [json.loads(line) for line in (stage / "rollouts.jsonl").read_text().splitlines()]
+    answers = {row["prompt"]: row["answer"] for row in problems(60)}
+    for row in rows:
+        told, said = row["rewards"], row["completion"]
+        marked = said.rpartition("#### ")[2].split(" ")[0].strip() if "####" in said else ""
+        assert told["right"] == float(marked == answers[row["prompt"]]), row
+        total = told["right"] + 0.5 * told.get("steps", 0.0) + 0.25 * told["form"]
+        assert row["score"] == pytest.approx(total)
+    measured = summary_of(out, "evaluation")
+    for name in ("base", "sft", "grpo"):
+        assert set(measured["checked"][name]) == {"right", "steps", "form"}
+        vote = measured["majority"][name]
+        assert vote["n"] == 4 and vote["single"]["value"] <= vote["any"]["value"]
+
+
+@pytest.mark.parametrize("name", ["real/convincing", "real/harmless", "real/gsm8k"])
 def test_the_data_folder_is_asked_for(name: str) -> None:
     with pytest.raises(Exception, match="data.root=DIR"):
         load_recipe(find_recipe(name), [], None)

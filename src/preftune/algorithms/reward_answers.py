@@ -128,6 +128,44 @@ class Ratings:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledAnswers:
+    """A yes or no of every answer: cross-entropy between its score, in log-odds, and the label."""
+
+    read: Read = scores
+
+    def elements(self, examples: Sequence[Rated]) -> list[list[Rated]]:
+        return [[example] for example in examples]
+
+    def rows(self, examples: Sequence[Rated]) -> list[Row]:
+        return list(dict.fromkeys(rated.row for rated in examples))
+
+    def totals(self, elements: Sequence[Sequence[Rated]]) -> Totals:
+        return {"labels": sum(len(element) for element in elements)}
+
+    def loss(self, elements: Sequence[Sequence[Rated]], scored: Scored, totals: Totals) -> Loss:
+        labelled = [example for element in elements for example in element]
+        table = scored.of([example.row for example in labelled]).unsqueeze(-1)
+        labels = table_of([example.ratings for example in labelled], table)
+        loss = label_loss(
+            logits_BK=table,
+            targets_BK=labels.nan_to_num(),
+            labelled_mask_BK=~labels.isnan(),
+            denominator=totals["labels"],
+        )
+        right = agreement((2 * labels - 1) * table)
+        return Loss(loss, {"correct": right.nansum(), **extremes(table)})
+
+    def metrics(self, sums: Mapping[str, float], totals: Totals) -> dict[str, float]:
+        accuracy = {"accuracy": sums["correct"] / totals["labels"]}
+        return accuracy | score_metrics(sums, totals["labels"])
+
+    def held_out(self, examples: Sequence[Rated], scored: Scored) -> dict[str, float]:
+        elements = self.elements(examples)
+        totals = self.totals(elements)
+        return measured(self.loss(elements, scored, totals), totals["labels"])
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledSteps:
     """A label for every step of an answer."""
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from transformers import PreTrainedModel
 
-from preftune.algorithms.reward_answers import LabelledSteps, Rankings, Ratings
+from preftune.algorithms.reward_answers import LabelledAnswers, LabelledSteps, Rankings, Ratings
 from preftune.algorithms.reward_batches import (
     Objective,
     Pair,
@@ -39,7 +39,7 @@ from preftune.models import (
     scores_of_rows,
     set_normalisation,
 )
-from preftune.recipe import BradleyTerry, KWise, Process, RewardModel
+from preftune.recipe import BradleyTerry, KWise, Process, RewardModel, Rules
 from preftune.rewards import scores_side_by_side
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
@@ -127,6 +127,8 @@ def objective_of(recipe: RewardModel, model: PreTrainedModel) -> Objective[Any]:
         return WholePrompts()
     if isinstance(settings, Process):
         return LabelledSteps()
+    if isinstance(settings, Rules):
+        return LabelledAnswers()
     if settings.kind in ("plackett_luce", "best_of_softmax"):
         return Rankings(settings.kind)
     axes = axes_of(model.config)

@@ -12,6 +12,7 @@ from preftune.algorithms.reward_batches import Pair, Ranked, Rated, Stepped
 from preftune.algorithms.reward_model import Example
 from preftune.data import (
     load_comparisons,
+    load_judged,
     load_rankings,
     load_ratings,
     load_stepwise,
@@ -19,8 +20,27 @@ from preftune.data import (
     require_annotators,
 )
 from preftune.models import Axes, Renderer, Row, Steps, collate, fit_rows, step_ends
-from preftune.recipe import AxesRegression, BradleyTerry, Process, RatingRegression, RewardModel
-from preftune.records import BadInput, Comparison, Ranking, Rating, Stepwise
+from preftune.recipe import (
+    AxesRegression,
+    BradleyTerry,
+    Process,
+    RatingRegression,
+    RewardModel,
+    Rules,
+)
+from preftune.recipe.profiles import with_said
+from preftune.records import (
+    BadInput,
+    Comparison,
+    Judged,
+    Prompt,
+    Ranking,
+    Rating,
+    Stepwise,
+)
+
+RULE = "rule_text"
+"""The column with a rule's words."""
 
 LLAMA2_MARGINS = {
     "llama2_small": {"significantly": 1.0, "better": 2 / 3, "slightly": 1 / 3, "negligibly": 0.0},
@@ -37,6 +57,8 @@ def read_records(path: Path, settings: RewardModel, *, train: bool) -> list[Any]
         return _usable(rankings, objective.kind, path, skip_bad)
     if objective.kind in ("rating", "axes"):
         return load_ratings(path, skip_bad=skip_bad)
+    if objective.kind == "rules":
+        return load_judged(path, skip_bad=skip_bad)
     if objective.kind == "process":
         return load_stepwise(path, skip_bad=skip_bad)
     keep_ties = isinstance(objective, BradleyTerry) and objective.ties == "half"
@@ -90,6 +112,8 @@ class Rows:
             return self._ranked(records)
         if kind in ("rating", "axes"):
             return self._rated(records, path)
+        if kind == "rules":
+            return self._ruled(records, path)
         if kind == "process":
             return self._stepped(records, path)
         return pairs_of(records, self.renderer, self.settings)
@@ -121,6 +145,26 @@ class Rows:
         return [
             Rated(row, tuple(ratings[i].ratings.get(n) for n in names), ratings[i].prompt.id)
             for i, row in zip(kept, rows, strict=True)
+        ]
+
+    def _ruled(self, answers: Sequence[Judged], path: Path) -> list[Rated]:
+        objective = self.settings.objective
+        assert isinstance(objective, Rules)
+        rows = []
+        for answer in answers:
+            rule = answer.prompt.columns.get(RULE)
+            if not isinstance(rule, str) or not rule.strip():
+                raise BadInput(
+                    f"An answer to prompt {answer.prompt.id} has no {RULE}.",
+                    file=path,
+                    remedy="Give the rule's words in that column, as a rule project exports them.",
+                )
+            asked = with_said(answer.prompt.text, objective.words.replace("{rule}", rule))
+            rows.append(self.renderer.row(Prompt(asked, answer.prompt.columns), answer.completion))
+        kept, fitted = self._fitting(rows)
+        return [
+            Rated(row, (float(answers[i].label),), answers[i].prompt.id)
+            for i, row in zip(kept, fitted, strict=True)
         ]
 
     def _stepped(self, answers: Sequence[Stepwise], path: Path) -> list[Stepped]:

@@ -12,6 +12,7 @@ from preftune.models import Renderer, load_policy, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext
 from preftune.pipeline.engines import open_reward_model
 from preftune.pipeline.networks import over_policy
+from preftune.pipeline.rule_models import open_rules
 from preftune.recipe import Section
 from preftune.recipe.judge import JudgeReward
 from preftune.recipe.profiles import mixes, with_weights
@@ -63,6 +64,8 @@ def open_rewards(
             score = RuleScore(reward.rule)
         elif reward.judge is not None:
             score = _judged(context, f"rewards.{name}.judge.model", reward.judge)
+        elif reward.rules is not None:
+            score = open_rules(context, f"rewards.{name}.rules", reward.rules)
         else:
             score = _model(context, f"rewards.{name}.model", renderer, policy)
         parts.append(Part(name, score, reward.weight, reward.gate))

@@ -54,6 +54,7 @@ from preftune.recipe.reward_objectives import (
     Objective,
     Process,
     RatingRegression,
+    Rules,
     UncertaintyWeighted,
 )
 from preftune.recipe.rloo import RLOO
@@ -127,6 +128,7 @@ __all__ = [
     "Pretrain",
     "PretrainingMix",
     "Process",
+    "Rules",
     "Promote",
     "RatingRegression",
     "Recipe",

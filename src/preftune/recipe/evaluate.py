@@ -1,10 +1,12 @@
 """Measuring what came out: what can be set."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from preftune.recipe.reward_model import ON_COMPARISONS, RewardModel
+from preftune.recipe.rule_model import RuleModelReward
+from preftune.recipe.rules import Rule
 from preftune.recipe.sections import SamplingSettings, Section, Source
 
 
@@ -36,6 +38,13 @@ class Evaluate(Section):
     """Whose samples."""
     best_of_prompts: int = Field(default=150, ge=1)
     """Prompts for best-of-n (it samples n times as much)."""
+    rules: RuleModelReward | None = None
+    """A model of rules: the best of n also in Sparrow's order, reward and rules together."""
+    checked: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Rule] = {}
+    """Rules by name; the mean of each over every policy's answers."""
+    majority_of: int = Field(default=0, ge=0)
+    """Answers a prompt whose most frequent number counts, by the first numeric rule of
+    ``checked``; 0 leaves it out."""
     documents: Source | None = None
     """Held-out text that the base model would have been trained on, for the alignment tax."""
     documents_limit: int = Field(default=400, ge=1)
@@ -64,6 +73,11 @@ class Evaluate(Section):
             raise ValueError(f"best_of_policy = {self.best_of_policy!r} is no policy: name another")
         if self.win_rates and self.judge is None:
             raise ValueError("win_rates need a judge: name one, gold:helpdesk for instance")
+        numeric = any(rule.kind == "numeric" for rule in self.checked.values())
+        if self.majority_of and (not numeric or self.majority_of == 1):
+            raise ValueError("majority_of needs two answers at least and a numeric rule in checked")
+        if self.rules is not None and not self.best_of:
+            raise ValueError("rules order the best of n: set best_of")
         if self.best_of and self.reward_model is None:
             raise ValueError("best_of picks by the reward model: name reward_model")
         if "embedding_spread" in self.variety and self.reference not in self.policies:

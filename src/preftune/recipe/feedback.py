@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.rule_model import RuleModelReward
 from preftune.recipe.sections import SamplingSettings, Section, Source
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -78,6 +79,8 @@ class Candidates(Section):
     """Prompts to answer."""
     reward_model: Source | None = None
     """What picks where a policy has ``best_of``."""
+    rules: RuleModelReward | None = None
+    """A model of rules beside it: Sparrow's order of the ``best_of`` responses."""
     limit: int | None = Field(default=None, ge=1)
     """Use this many prompts at most."""
     sampling: SamplingSettings = SamplingSettings()
@@ -101,6 +104,8 @@ class Candidates(Section):
                 "reward_model is a gold judge, which measures and never picks what is learned "
                 "from: name a reward model"
             )
+        if self.rules is not None and not picking:
+            raise ValueError("rules pick nothing: give a policy best_of = 2 or more")
         if self.reward_model is not None and not picking:
             raise ValueError("reward_model picks nothing: give a policy best_of = 2 or more")
         for name in picking:

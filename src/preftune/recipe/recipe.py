@@ -29,6 +29,7 @@ from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.rloo import RLOO
 from preftune.recipe.rounds import Gather, Promote
+from preftune.recipe.rule_model import RuleLabelsStage, RuleWeightsStage
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
@@ -73,7 +74,9 @@ Stage = Annotated[
     | Gate
     | Gather
     | Promote
-    | Soup,
+    | Soup
+    | RuleLabelsStage
+    | RuleWeightsStage,
     Field(discriminator="kind"),
 ]
 

@@ -114,6 +114,24 @@ class Process(Section):
     is right, ``last`` its last step."""
 
 
+class Rules(Section):
+    """P(a rule is kept | conversation, rule), all rules by one model (Glaese et al. 2022, Sparrow).
+
+    Rows ``{"prompt", "completion", "label", "rule_text"}``: the label is true where the rule was
+    kept. The rule's words stand before the prompt; the score is the log-odds of being kept.
+    """
+
+    kind: Literal["rules"] = "rules"
+    words: str = "rule: {rule}\n"
+    """What comes before a prompt; ``{rule}`` becomes the rule's words."""
+
+    @model_validator(mode="after")
+    def _says_the_rule(self) -> Self:
+        if "{rule}" not in self.words:
+            raise ValueError("words must say {rule}, or the model cannot know it")
+        return self
+
+
 Objective = Annotated[
     BradleyTerry
     | KWise
@@ -121,7 +139,8 @@ Objective = Annotated[
     | BestOfSoftmax
     | RatingRegression
     | AxesRegression
-    | Process,
+    | Process
+    | Rules,
     Field(discriminator="kind"),
 ]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.judge import JudgeReward
+from preftune.recipe.rule_model import RuleModelReward
 from preftune.recipe.rules import Rule
 from preftune.recipe.sections import Section, Source
 from preftune.recipe.several_objectives import (
@@ -33,6 +34,8 @@ class Reward(Section):
     """A deterministic rule by its kind, such as ``{ kind = "length", most = 40 }``."""
     judge: JudgeReward | None = None
     """A language model's opinion, asked for every response."""
+    rules: RuleModelReward | None = None
+    """What a model of rules says: how likely a response keeps each of them."""
     weight: float = 1.0
     """What the score is multiplied with before the parts are added up; 0 with a constraint."""
     gate: RewardGate | None = None
@@ -49,12 +52,12 @@ class Reward(Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        given = (self.model, self.callable, self.rule, self.judge)
+        given = (self.model, self.callable, self.rule, self.judge, self.rules)
         if sum(part is not None for part in given) != 1:
             raise ValueError(
-                "a reward is either a model, a callable, a rule or a judge: "
+                "a reward is either a model, a callable, a rule, a judge or a model of rules: "
                 'write { model = "stage:…" }, { callable = "module:function" }, '
-                '{ rule = { kind = "…" } } or { judge = { … } }'
+                '{ rule = { kind = "…" } }, { judge = { … } } or { rules = { … } }'
             )
         if self.model is not None and self.model.startswith("gold:"):
             raise ValueError(

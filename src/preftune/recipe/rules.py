@@ -162,6 +162,17 @@ class StepsRule(Section):
     """What the answer comes after."""
 
 
+class SupportedRule(Section):
+    """The share of sentences that a text in a column bears out, by words and numbers; does not
+    apply without one (Sparrow's evidence, Glaese et al. 2022)."""
+
+    kind: Literal["supported"] = "supported"
+    column: str = "evidence"
+    """Where the text is."""
+    least: float = Field(default=0.6, ge=0, le=1)
+    """Share of a sentence's words that must stand in the text; numbers and names all must."""
+
+
 class RougeRule(Section):
     """ROUGE's F1 of the response against the column (Lin 2004); does not apply without one."""
 
@@ -207,6 +218,7 @@ Rule = Annotated[
     | NumericRule
     | MajorityRule
     | StepsRule
+    | SupportedRule
     | RougeRule
     | CodeRule,
     Field(discriminator="kind"),

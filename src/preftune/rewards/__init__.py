@@ -14,6 +14,7 @@ from preftune.rewards.ensemble import EnsembleScore, LinearPart, aggregated
 from preftune.rewards.judged import PropositionScore, RatingScore
 from preftune.rewards.reward_model import RewardModelScore, same_vocabulary, scores_side_by_side
 from preftune.rewards.rule_based import Ordered, RuleBasedScore, RuleWeights, fit_rule_weights
+from preftune.rewards.rule_model import RerankScore, RuleModelScore, WeighedRules
 from preftune.rewards.rules import RuleScore
 from preftune.rewards.several_objectives import (
     WEIGHTS,
@@ -33,13 +34,16 @@ __all__ = [
     "Part",
     "PropositionScore",
     "RatingScore",
+    "RerankScore",
     "RewardModelScore",
     "RuleBasedScore",
+    "RuleModelScore",
     "RuleScore",
     "RuleWeights",
     "SwitchedSum",
     "UnpromptedScore",
     "WEIGHTS",
+    "WeighedRules",
     "aggregated",
     "fit_rule_weights",
     "load_callable",

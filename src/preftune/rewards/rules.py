@@ -8,6 +8,7 @@ from preftune.recipe.rules import Rule
 from preftune.records import Axes, Completion
 from preftune.rewards.rules_answers import exact, majority, numeric, worked_steps
 from preftune.rewards.rules_code import code
+from preftune.rewards.rules_evidence import supported
 from preftune.rewards.rules_structure import json_schema, rouge
 from preftune.rewards.rules_text import in_language, length, matching, phrases, searching
 
@@ -23,6 +24,7 @@ RULES: dict[str, Judge] = {
     "numeric": numeric,
     "majority": majority,
     "steps": worked_steps,
+    "supported": supported,
     "rouge": rouge,
     "code": code,
 }

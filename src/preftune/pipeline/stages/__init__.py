@@ -23,6 +23,8 @@ from preftune.pipeline.stages import (
     promote,
     rejection_sampling,
     reward_model,
+    rule_labels,
+    rule_weights,
     sft,
     soup,
     spin,
@@ -52,5 +54,7 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "gather": gather.run,
     "promote": promote.run,
     "soup": soup.run,
+    "rule_labels": rule_labels.run,
+    "rule_weights": rule_weights.run,
 }
 """What runs a stage of each kind."""

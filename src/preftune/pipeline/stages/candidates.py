@@ -8,9 +8,10 @@ from typing import Any
 from preftune.data import load_prompts, to_row, write_rows
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_guided, open_reward_model, sampling_of
+from preftune.pipeline.rule_models import open_rule_model
 from preftune.recipe import Candidates
-from preftune.records import Completion, Generate, Prompt
-from preftune.rewards import training_score
+from preftune.records import Completion, Generate, Prompt, Score
+from preftune.rewards import RerankScore, training_score
 from preftune.rollouts import BestOf
 
 
@@ -43,7 +44,10 @@ def _samples(
         engine = open_guided(context, f"policies.{name}.model", settings.sampling)
         generate: Generate = engine
         if policy.best_of > 1:
-            judge = training_score(open_reward_model(context, "reward_model"))
+            judge: Score = training_score(open_reward_model(context, "reward_model"))
+            if settings.rules is not None:
+                told = settings.rules.model_copy(update={"how": "sum_log"})
+                judge = RerankScore(judge, open_rule_model(context, "rules.model", told))
             generate = BestOf(engine, judge, policy.best_of)
         temperatures = (policy.temperatures * policy.samples)[: policy.samples]
         for temperature, each in Counter(temperatures).items():

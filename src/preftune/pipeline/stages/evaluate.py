@@ -22,6 +22,7 @@ from preftune.evaluation import (
 from preftune.evaluation.best_of_n import doublings
 from preftune.models import load_policy
 from preftune.monitoring import Bar
+from preftune.pipeline.checked_answers import checked, majority_votes
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import (
     as_completion,
@@ -32,9 +33,10 @@ from preftune.pipeline.engines import (
 )
 from preftune.pipeline.further_measures import further_measures
 from preftune.pipeline.profiles import told_weights
+from preftune.pipeline.rule_models import open_rule_model
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
-from preftune.rewards import unprompted
+from preftune.rewards import RerankScore, unprompted
 from preftune.rollouts import NativeEngine
 from preftune.stats import mean_estimate
 
@@ -55,6 +57,10 @@ def run(context: StageContext[Evaluate]) -> StageOutcome:
             name: _policy_summary(texts, scored[name]) | {"kl": kls[name]} | further[name]
             for name, texts in written.items()
         }
+        if settings.checked:
+            summary["checked"] = checked(context, written)
+        if settings.majority_of:
+            summary["majority"] = majority_votes(context, prompts)
         summary["win_rates"] = [_win_rate(context, written, pair) for pair in settings.win_rates]
         if settings.comparisons is not None:
             summary |= _reward_summary(context)
@@ -185,6 +191,7 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
             "oracle": best_of_n(table["judge"], table["judge"], n).as_json(),
             "policy": mean_estimate(table["judge"].mean(axis=1).tolist()).as_json(),
         }
+    summary |= _picked(context, many, scores)
     judged = settings.judge is not None
     summary["curve"] = [
         {
@@ -196,6 +203,31 @@ def _best_of(context: StageContext[Evaluate], prompts: Sequence[Prompt]) -> dict
         for k in doublings(n)
     ]
     return summary
+
+
+def _picked(
+    context: StageContext[Evaluate],
+    many: Sequence[Completion],
+    scores: Sequence[Mapping[str, float]],
+) -> dict[str, Any]:
+    """The judge's axes of the best of n by the reward, and in Sparrow's order with its rules."""
+    settings, n = context.settings, context.settings.best_of
+    orders = {"axes": [score["proxy"] for score in scores]}
+    if settings.rules is not None:
+        told = settings.rules.model_copy(update={"how": "sum_log"})
+        rules = open_rule_model(context, "rules.model", told)
+        order = RerankScore(open_reward_model(context, "reward_model"), rules)
+        orders["reranked_axes"] = [axes["score"] for axes in _all_scored(order(many))]
+    found = {}
+    for name, values in orders.items():
+        table = np.array(values).reshape(-1, n)
+        best = [place * n + int(pick) for place, pick in enumerate(table.argmax(axis=1))]
+        found[name] = {
+            axis: mean_estimate([scores[i][axis] for i in best]).as_json()
+            for axis in scores[0]
+            if all(axis in score for score in scores)
+        }
+    return found
 
 
 def _samples(prompts: Sequence[Prompt], written: Written, scored: Scored) -> list[dict[str, Any]]:

@@ -48,8 +48,9 @@ from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.networks import base_for_saving, learner
 from preftune.pipeline.reward_linear import known_words, linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
+from preftune.pipeline.rule_models import KEY
 from preftune.pipeline.stages.sft import demonstration_rows
-from preftune.recipe import Process, RewardModel
+from preftune.recipe import Process, RewardModel, Rules
 from preftune.records import BadInput
 from preftune.rewards import aggregated
 from preftune.training import Journal, load_weights, weights_of
@@ -60,6 +61,7 @@ COUNTED = {
     "rating": "ratings",
     "axes": "ratings",
     "process": "answers",
+    "rules": "labels",
 }
 """What the summary calls the training examples of an objective; ``pairs`` where it is not here."""
 
@@ -132,6 +134,8 @@ def _prepare(context: StageContext[RewardModel]) -> Prepared:
     axes = axes_for(settings, records["train"], context.inputs["train"])
     steps = _steps(settings, tokenizer)
     model = fresh_model(context, source, _head_seed(context, 0), axes, steps)
+    if isinstance(settings.objective, Rules):
+        setattr(model.config, KEY, settings.objective.words)
     renderer = renderer_for(model, tokenizer, source)
     rows = Rows(renderer, settings, axes, steps, context.device)
     examples = {role: rows.of(found, context.inputs[role]) for role, found in records.items()}
