@@ -14,6 +14,7 @@ from preftune.records import Axes
 
 PERSON = Annotator("ada", "north", temperature=0.2, lapse=0.1, position_bias=0.5)
 """sigmoid((.7 - .5) / .2 + .5) = sigmoid(1.5) = .8175745"""
+DRAWS = 1500
 GOLD = {"good": 0.7, "middle": 0.5, "bad": 0.2}
 
 
@@ -34,12 +35,12 @@ def sitting(name: str, texts: tuple[str, ...], seed: int = 0, **more: Any) -> Si
 
 
 def share(name: str, texts: tuple[str, ...], true: Any, **more: Any) -> float:
-    said = [ANSWERS[name](sitting(name, texts, seed, **more)) for seed in range(4000)]
+    said = [ANSWERS[name](sitting(name, texts, seed, **more)) for seed in range(DRAWS)]
     return float(np.mean([true(one) for one in said]))
 
 
 def near(found: float, expected: float) -> bool:
-    return abs(found - expected) < 4 * sqrt(expected * (1 - expected) / 4000)
+    return abs(found - expected) < 4 * sqrt(expected * (1 - expected) / DRAWS)
 
 
 def sigmoid(x: float) -> float:
@@ -88,7 +89,7 @@ def test_thumbs_rules_flags_and_steps_share_a_law() -> None:
 
 def test_ratings_stand_on_their_axes() -> None:
     """harmless is 1, so half of those who look, and whoever's noise is up, say 7 of 7."""
-    said = [ANSWERS["ratings"](sitting("ratings", ("bad",), seed)) for seed in range(2000)]
+    said = [ANSWERS["ratings"](sitting("ratings", ("bad",), seed)) for seed in range(DRAWS)]
     rated = {name: [one["ratings"][0][name] for one in said] for name in ("honest", "harmless")}
     # Looking: round(1 + 6 clip(.2 + .2 z)); careless: uniform, mean 4.
     assert min(rated["honest"]) == 1 and max(rated["honest"]) == 7

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from preftune.cli.label import ACTOR, ProjectName, StoreName, opened
 from preftune.cli.options import AsJson, Seed
 from preftune.cli.reply import Reply, facts
 from preftune.records import BadInput, RunFailed
+
+if TYPE_CHECKING:
+    from preftune.feedback.population import Population
 
 STATUSES = ("counted", "late", "surplus")
 
@@ -40,19 +43,12 @@ def simulate(
     With --server they log in with tokens of their own and send what a browser sends.
     """
     from preftune.cli.simulated_desks import HttpDesk, StoreDesk, labelers_of
-    from preftune.feedback.population import POPULATIONS
     from preftune.feedback.simulated_answers import ANSWERS
     from preftune.feedback.simulating import Simulation, work_through
     from preftune.feedback.store import fixed, projects
     from preftune.worlds import world as known_world
 
-    if population not in POPULATIONS:
-        raise BadInput(
-            f"There is no population {population!r}.", remedy=f"Known: {', '.join(POPULATIONS)}."
-        )
-    who = POPULATIONS[population]
-    if annotators is not None:
-        who = replace(who, annotators=annotators, votes_per_pair=1)
+    who = _who(population, annotators)
     with opened(store) as place:
         wanted = projects.named(place, project)
         if wanted.kind not in ANSWERS:
@@ -77,6 +73,18 @@ def simulate(
     found = {"project": project, "annotators": len(people), **_totals(counts)}
 
     return Reply(found, lambda console: console.print(facts(found.items())))
+
+
+def _who(population: str, annotators: int | None) -> "Population":
+    """The population of this name, of another size where one is given. Raises BadInput."""
+    from preftune.feedback.population import POPULATIONS
+
+    if population not in POPULATIONS:
+        raise BadInput(
+            f"There is no population {population!r}.", remedy=f"Known: {', '.join(POPULATIONS)}."
+        )
+    who = POPULATIONS[population]
+    return who if annotators is None else replace(who, annotators=annotators, votes_per_pair=1)
 
 
 def _totals(counts: list[dict[str, int]]) -> dict[str, int]:
