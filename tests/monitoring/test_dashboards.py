@@ -1,4 +1,4 @@
-"""W&B (offline), MLflow and Trackio for real: installed apart, written to, and read back by their own
+"""W&B (offline), MLflow and Trackio for real: installed apart, written to, read back by their own
 readers. TensorBoard is small enough to be always there: it is tested in ``test_sinks.py``.
 """
 
