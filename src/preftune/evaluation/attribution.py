@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.models import Row, collate, steps_of
@@ -75,11 +76,12 @@ def _close_enough(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> 
 def _one(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> Attribution:
     batch = collate([row], pad_id, model.device)
     vectors = model.get_input_embeddings()
+    assert isinstance(vectors, nn.Embedding)
     with torch.no_grad():
         there = vectors(batch.input_ids_BS)
         start = there.shape[1] - batch.width
         nothing = there.clone()
-        nothing[:, start:] = vectors.weight.mean(0)  # type: ignore[union-attr]
+        nothing[:, start:] = vectors.weight.mean(0)
     way = there - nothing
     places, weights = np.polynomial.legendre.leggauss(nodes)
     gradient = torch.zeros_like(way, dtype=torch.float64)

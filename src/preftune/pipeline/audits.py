@@ -70,7 +70,7 @@ def token_worths(
     )
     pad_id = int(renderer.tokenizer.pad_token_id)
     found = attribute(member.model, rows, pad_id=pad_id)
-    names = [[renderer.tokenizer.decode([i]) for i in one.token_ids] for one in found]
+    names = [[str(renderer.tokenizer.decode([i])) for i in one.token_ids] for one in found]
     return {
         "tokens": [
             {

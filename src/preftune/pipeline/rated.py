@@ -61,8 +61,10 @@ def rating_gap(
     shared = sorted(set(rated[policy]) & set(rated[start]) & set(rated[reference]))
     if not shared:
         raise BadInput("No prompt has a rating of all three.")
-    columns = [[rated[name][prompt] for prompt in shared] for name in (policy, start, reference)]
-    gap = gap_closed(*columns, shared, rng=rng, scale=scale)
+    ours, begun, best = (
+        [rated[name][prompt] for prompt in shared] for name in (policy, start, reference)
+    )
+    gap = gap_closed(ours, begun, best, shared, rng=rng, scale=scale)
     return {
         "prompts": len(shared),
         "scale": list(scale),
