@@ -4,7 +4,9 @@ the dashboard's own reader reads it back. Prints {step: {metric: value}} as JSON
 
 import json
 import os
+import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +15,22 @@ STEPS: dict[int, dict[str, float]] = {
     2: {"objective/kl": 0.5, "loss": float("nan")},
     3: {"objective/kl": 0.75, "loss": 1.25},
 }
+BLOCK = 32 * 1024
 Read = dict[int, dict[str, float]]
 
 
 def wandb_offline(folder: Path) -> Read:
-    """Offline runs are a log of protobuf records, read with W&B's own datastore."""
+    """Offline runs are a log of protobuf records, read with W&B's own messages."""
     os.environ.update(WANDB_MODE="offline", WANDB_DIR=str(folder), WANDB_SILENT="true")
     from preftune.monitoring.adapters import WandbSink
 
     sink = WandbSink("preftune-test", "one", run_id="one", config={"seed": 1})
     _write(sink)
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     [log] = folder.rglob("*.wandb")
-    store = DataStore()
-    store.open_for_scan(str(log))
     found: Read = {}
-    while (data := store.scan_data()) is not None:
+    for data in logged(log.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") != "history":
@@ -42,6 +42,23 @@ def wandb_offline(folder: Path) -> Read:
         step = int(record.history.step.num)
         found[step] = {name: row[name] for name in ("objective/kl", "loss") if name in row}
     return found
+
+
+def logged(content: bytes) -> Iterator[bytes]:
+    """The records of a LevelDB log: blocks of 32 KiB with parts of (checksum, length, type)."""
+    assert content[:4] == b":W&B"
+    place, whole = 7, b""
+    while place + 7 <= len(content):
+        left = BLOCK - place % BLOCK
+        if left < 7:
+            place += left
+            continue
+        _, size, kind = struct.unpack("<IHB", content[place : place + 7])
+        whole += content[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):
+            yield whole
+            whole = b""
 
 
 def mlflow_files(folder: Path) -> Read:

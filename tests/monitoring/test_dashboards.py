@@ -1,5 +1,5 @@
-"""W&B (offline), MLflow and Trackio for real: installed apart, written to, and read back by their
-own readers. TensorBoard is small enough to be always there: it is tested in ``test_sinks.py``.
+"""W&B (offline), MLflow and Trackio for real: installed apart, written to, read back by their own
+readers. TensorBoard is small enough to be always there: it is tested in ``test_sinks.py``.
 """
 
 import json
@@ -42,7 +42,8 @@ def test_what_a_sink_wrote_is_read_back(name: str, packages: Path, tmp_path: Pat
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    read = {int(step): row for step, row in json.loads(done.stdout.splitlines()[-1]).items()}
+    line = next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{"))
+    read = {int(step): row for step, row in json.loads(line).items()}
     assert {step: row["objective/kl"] for step, row in read.items()} == {1: 0.25, 2: 0.5, 3: 0.75}
     assert read[1]["loss"] == 1.5 and read[3]["loss"] == 1.25
     second = read[2].get("loss")

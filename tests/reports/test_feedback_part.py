@@ -93,7 +93,7 @@ def test_the_page_has_their_parts(tmp_path: Path) -> None:
     page = write_report(rounds_run(tmp_path)).read_text(encoding="utf-8")
     for place in ('id="labels"', 'id="rounds"', 'id="lineage"', "rolled back", "Flattery pays."):
         assert place in page
-    assert lineage_text(read_run(tmp_path)).startswith("model [promote]")
+    assert lineage_text(read_run(tmp_path)).startswith("promote_2/model [")
 
 
 def test_a_run_without_them_has_none(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ class Tree(HTMLParser):
                 self.ids.append(value or "")
             if name == "href" and value and value.startswith("#"):
                 self.links.append(value[1:])
-            elif name in ("href", "src", "srcset", "action", "data") and value != "data:,":
+            elif name in ("href", "src", "srcset", "action", "data") and not (
+                value or ""
+            ).startswith("data:"):
                 self.outside.append(f"{tag} {name}={value}")
             if name.startswith("on"):
                 self.wrong.append(f"{tag} {name}")
@@ -110,7 +112,9 @@ def test_everything_has_its_heading_and_its_sentence(report: str) -> None:
         "Proxy and judge",
         "Results",
         "Samples side by side",
+        "Labels",
         "Curves",
+        "Lineage",
         "Details",
         "Run it again",
     ):

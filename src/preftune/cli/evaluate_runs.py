@@ -187,7 +187,7 @@ def _show_standings(found: Mapping[str, Any], console: Console) -> None:
     if found["warning"]:
         write_line(console, found["warning"])
     console.print()
-    meetings = [
+    met = [
         (
             f"{one['first']} against {one['second']}",
             shown(one["win_rate"], percent=True),
@@ -195,7 +195,7 @@ def _show_standings(found: Mapping[str, Any], console: Console) -> None:
         )
         for one in found["meetings"]
     ]
-    console.print(table("", ("meeting", "win rate", "at equal length"), meetings))
+    console.print(table("", ("meeting", "win rate", "at equal length"), met))
 
 
 def _show_ratings(found: Mapping[str, Any], console: Console) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.models import Row, collate, steps_of
@@ -75,7 +76,7 @@ def _close_enough(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> 
 def _one(model: PreTrainedModel, row: Row, pad_id: int, nodes: int) -> Attribution:
     batch = collate([row], pad_id, model.device)
     vectors = model.get_input_embeddings()
-    assert isinstance(vectors, torch.nn.Embedding)
+    assert isinstance(vectors, nn.Embedding)
     with torch.no_grad():
         there = vectors(batch.input_ids_BS)
         start = there.shape[1] - batch.width

@@ -61,10 +61,10 @@ def rating_gap(
     shared = sorted(set(rated[policy]) & set(rated[start]) & set(rated[reference]))
     if not shared:
         raise BadInput("No prompt has a rating of all three.")
-    ours, before, aim = (
+    ours, begun, best = (
         [rated[name][prompt] for prompt in shared] for name in (policy, start, reference)
     )
-    gap = gap_closed(ours, before, aim, shared, rng=rng, scale=scale)
+    gap = gap_closed(ours, begun, best, shared, rng=rng, scale=scale)
     return {
         "prompts": len(shared),
         "scale": list(scale),

@@ -25,9 +25,7 @@ from preftune.reports.gains import gains_table
 from preftune.reports.guard_history import GuardHistory, guard_history
 from preftune.reports.pictures import (
     accuracy_chart,
-    difference_chart,
-    fold_chart,
-    overall_chart,
+    fold_charts,
     parting_picture,
     reliability_picture,
     win_rate_chart,
@@ -191,10 +189,6 @@ def _page(run: Run) -> Page:
         )
         for s in run.stages
     ]
-    folds = [
-        (s.name, pictures((overall_chart(s), difference_chart(s), fold_chart(s)), s.name))
-        for s in run.stages
-    ]
     return Page(
         run=run,
         status=run.status,
@@ -219,7 +213,7 @@ def _page(run: Run) -> Page:
             )
             for each in seen
         ],
-        folds=[(name, drawn) for name, drawn in folds if drawn],
+        folds=[(s.name, drawn) for s in run.stages if (drawn := pictures(fold_charts(s), s.name))],
         principles=[table for s in run.stages if (table := principles_table(s)) is not None],
         watching=watching_tables(run),
         histories=[found for s in run.stages if (found := guard_history(s)) is not None],

@@ -136,6 +136,11 @@ def parting_picture(each: Watched) -> Chart | None:
     )
 
 
+def fold_charts(stage: StageView) -> tuple[Chart | None, ...]:
+    """What a cross-validation shows: all groups together, against the baselines, one by one."""
+    return overall_chart(stage), difference_chart(stage), fold_chart(stage)
+
+
 def fold_chart(stage: StageView) -> Chart | None:
     """Each left-out group: the reward model with its interval, the baselines as texts beside."""
     shown: list[Interval] = []
