@@ -44,18 +44,26 @@ def can_share(model: PreTrainedModel) -> bool:
 @contextmanager
 def attending_to_shared(models: Sequence[PreTrainedModel]) -> Iterator[None]:
     """These models attend through :func:`shared_attention` until the last user leaves."""
-    with _switching:
-        for model in models:
-            _users[model] = _users.get(model, 0) + 1
-            model.set_attn_implementation(ATTENTION)
+    for model in models:
+        _enter(model)
     try:
         yield
     finally:
-        with _switching:
-            for model in models:
-                _users[model] -= 1
-                if not _users[model]:
-                    model.set_attn_implementation(REPLACED)
+        for model in models:
+            _leave(model)
+
+
+def _enter(model: PreTrainedModel) -> None:
+    with _switching:
+        _users[model] = _users.get(model, 0) + 1
+        model.set_attn_implementation(ATTENTION)
+
+
+def _leave(model: PreTrainedModel) -> None:
+    with _switching:
+        _users[model] -= 1
+        if _users[model] == 0:
+            model.set_attn_implementation(REPLACED)
 
 
 def shared_attention(
