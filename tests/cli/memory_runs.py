@@ -13,13 +13,12 @@ from tests.models.made import TEXTS, tokenizer
 
 
 def prepare(folder: Path, shape: Architecture) -> None:
-    """A model and rows of about 120 tokens, half of them the answer."""
+    """A model of 256 tokens' context, and rows that are cut to it, their prompts at other places
+    so that none is shared."""
     (folder / "model").mkdir(parents=True)
     save_model(build_policy(shape, tokenizer(), 0), tokenizer(), folder / "model", "a card")
-    long = [" ".join(TEXTS[n % 36] for n in range(start, start + 3)) for start in range(16)]
-    pairs = [
-        {"prompt": t, "chosen": t[3:] + str(n), "rejected": t[:-3]} for n, t in enumerate(long)
-    ]
+    long = [" ".join(TEXTS[n % 36] for n in range(start, start + 10)) for start in range(8)]
+    pairs = [{"prompt": t, "chosen": t[:300], "rejected": t[100:380]} for t in long]
     shown = [{"prompt": pair["prompt"], "completion": pair["chosen"]} for pair in pairs]
     write_rows(folder / "pairs.jsonl", pairs)
     write_rows(folder / "shown.jsonl", shown)
@@ -52,6 +51,6 @@ def recipe_of(kind: str, more: str = "") -> str:
     """One stage of two steps, its model and rows those of :func:`prepare`."""
     train = "shown" if kind == "sft" else "pairs"
     return (
-        f'kind = "{kind}"\nmodel = "data:model"\ntrain = "data:{train}.jsonl"\nbatch_size = 8\n'
+        f'kind = "{kind}"\nmodel = "data:model"\ntrain = "data:{train}.jsonl"\nbatch_size = 4\n'
         f"epochs = 1\ncheckpoint_every = 1\n{more}"
     )

@@ -190,7 +190,7 @@ def _micro_batch(settings: Section, network: Network) -> int:
         rows = settings.rollouts // settings.minibatches
     if isinstance(settings, OfflineSettings | RewardModel):
         rows *= 2
-    return min(most, max(rows, 1) * longest)
+    return min(max(most // longest, 1), max(rows, 1)) * longest
 
 
 def _responses(settings: Section, tokens: int) -> int:
