@@ -31,7 +31,9 @@ def test_answers_are_told_token_by_token(run_folder: Path) -> None:
         total = sum(worth for _, worth in answer["tokens"])
         assert abs(total - (answer["score"] - answer["baseline"])) < 1e-3
         text = "".join(token for token, _ in answer["tokens"][:-1])
-        assert text.strip() == answer["completion"].strip()
+        torn = "\N{REPLACEMENT CHARACTER}"  # bytes that an untrained model leaves incomplete
+        told = answer["completion"].replace(torn, "").strip()
+        assert text.replace(torn, "").strip() == told
 
 
 def test_wrong_phrases_are_told(run_folder: Path, tmp_path: Path) -> None:

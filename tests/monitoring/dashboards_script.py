@@ -26,7 +26,10 @@ def wandb_offline(folder: Path) -> Read:
 
     sink = WandbSink("preftune-test", "one", run_id="one", config={"seed": 1})
     _write(sink)
+    import wandb
     from wandb.proto import wandb_internal_pb2
+
+    wandb.teardown()  # its writer is a process of its own, and done when it has ended
 
     [log] = folder.rglob("*.wandb")
     found: Read = {}
