@@ -11,9 +11,11 @@ from preftune.judging import Pair, Question, compare, load_constitution
 from preftune.models import load_policy, load_tokenizer, renderer_for
 from preftune.monitoring import Console
 from preftune.pipeline.run import Desk, run_recipe
+from preftune.pipeline.stages.label import SPLITS
 from preftune.recipe import parse_recipe
-from preftune.records import BadInput
+from preftune.records import BadInput, RunFailed
 from preftune.rollouts import NativeChoose
+from tests.judging.server import Reply, answer, serving
 from tests.models.made import CPU, TEXTS
 
 RECIPE = """
@@ -136,3 +138,59 @@ def _rows(folder: Path, name: str) -> list[Any]:
 def test_what_has_no_sense_is_refused(override: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         parse_recipe(RECIPE, overrides=["data.root=DIR", override])
+
+
+CHOICE = """
+[stages.labels]
+kind = "judge"
+candidates = "data:candidates.jsonl"
+endpoint = { base_url = "URL", model = "big", retries = 0 }
+"""
+
+
+def test_an_endpoint_labels_and_a_failure_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It prefers whichever response says yes, in both orders; one failure in the first run is
+    asked again in the second, and nothing else is."""
+    monkeypatch.setattr("preftune.pipeline.stages.judge.CACHE", tmp_path / "cache")
+    monkeypatch.setattr("preftune.pipeline.summary.write_report", lambda out: None)
+    rows = [
+        {"prompt": f"Hot {n}?", "completions": [{"text": f"yes {n}"}, {"text": f"no {n}"}]}
+        for n in range(12)
+    ]
+    write(tmp_path / "candidates.jsonl", rows)
+    broken = [True]
+
+    def behave(body: dict[str, Any], n: int) -> Reply:
+        text = body["messages"][0]["content"]
+        if broken[0] and "Hot 3?" in text:
+            return Reply(500)
+        first = text.index("yes") < text.index("no ", text.index("response A"))
+        yes, no = ("A", "B") if first else ("B", "A")
+        return answer(yes, {yes: 0.9, no: 0.1})
+
+    with serving(behave) as there:
+        text = CHOICE.replace("URL", there.url)
+        recipe = parse_recipe(text, overrides=[f"data.root={tmp_path}"])
+        with pytest.raises(RunFailed, match="did not answer"):
+            run_recipe(recipe, text, tmp_path / "run", Desk(Console("silent")))
+        before = len(there.bodies)
+        broken[0] = False
+        run_recipe(recipe, text, tmp_path / "run", Desk(Console("silent")))
+        assert len(there.bodies) - before < before
+    made = stage(tmp_path / "run", "labels")
+    labels = [row for name in SPLITS for row in read_rows(made / f"{name}.jsonl")]
+    assert len(labels) == 12
+    assert all(row["chosen"].startswith("yes") for row in labels)
+    assert {round(row["probability"], 6) for row in labels} == {0.9}
+    told = json.loads((made / "summary.json").read_text())
+    assert told["consistency"] == 1.0 and told["usage"]["failed"] == 0
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_judge_stage_has_one_judge(both: bool) -> None:
+    endpoint = 'endpoint = { base_url = "http://x/v1", model = "m" }\njudge = "y"' if both else ""
+    text = f'[stages.labels]\nkind = "judge"\ncandidates = "x"\n{endpoint}'
+    with pytest.raises(BadInput, match="one of the two"):
+        parse_recipe(text, [])

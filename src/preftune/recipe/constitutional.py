@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from preftune.recipe.judge import Endpoint
 from preftune.recipe.sections import SamplingSettings, Section, Source
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -72,8 +73,10 @@ class JudgeStage(Section):
     kind: Literal["judge"] = "judge"
     candidates: Source
     """What a ``candidates`` stage wrote."""
-    judge: Source
+    judge: Source | None = None
     """A language model that chooses."""
+    endpoint: Endpoint | None = None
+    """Or an OpenAI-shaped endpoint; with ``reasons`` it writes them at temperature 0."""
     constitution: Principles = Principles()
     """Principles, whose question one pair is compared by, drawn at random."""
     reasons: Reasons | None = None
@@ -95,7 +98,9 @@ class JudgeStage(Section):
                 f"validation_fraction and test_fraction add up to {held:g}, which leaves no "
                 "training data: lower one"
             )
-        if self.judge.startswith("gold:"):
+        if (self.judge is None) == (self.endpoint is None):
+            raise ValueError("a judge stage needs judge or endpoint, one of the two")
+        if self.judge is not None and self.judge.startswith("gold:"):
             raise ValueError(
                 f"judge = {str(self.judge)!r} is a gold judge, which measures and never teaches: "
                 "name a language model"

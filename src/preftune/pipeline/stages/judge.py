@@ -1,13 +1,17 @@
 """Pairs of candidates labelled by a model's own judgment, by a principle each."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from preftune.data import read_rows, to_row, write_rows
 from preftune.judging import (
+    CACHE,
+    Ask,
+    HttpJudge,
     Pair,
     PairOpinion,
     Principle,
@@ -22,7 +26,7 @@ from preftune.pipeline.engines import sampling_of
 from preftune.pipeline.stages.critique import described, open_constitution
 from preftune.pipeline.stages.label import SPLITS, draw_pairs, split_rows
 from preftune.recipe.constitutional import JudgeStage
-from preftune.records import BadInput, Completion, Prompt, Sampling
+from preftune.records import BadInput, Completion, Prompt, RunFailed, Sampling
 from preftune.rollouts import NativeChoose, NativeEngine, as_turns
 
 BLOCK = 64
@@ -33,8 +37,7 @@ def run(context: StageContext[JudgeStage]) -> StageOutcome:
     settings = context.settings
     rows = read_rows(context.inputs["candidates"])
     constitution = open_constitution(context)
-    chooser = _open(context)
-    reasoning = _reasoning(context, chooser)
+    asked_of = _open(context)
     parts = split_rows(
         rows,
         settings.test_fraction,
@@ -44,7 +47,6 @@ def run(context: StageContext[JudgeStage]) -> StageOutcome:
     rng = np.random.default_rng(context.seed_for("pairs"))
     said: dict[str, Any] = {}
     asked: list[tuple[str, PairOpinion]] = []
-    judge = f"{settings.judge}@{context.hashes.get('judge', '')[:16]}"
     with context.console.progress("judge", len(rows)) as bar:
         for name in SPLITS:
             drawn = [
@@ -59,17 +61,18 @@ def run(context: StageContext[JudgeStage]) -> StageOutcome:
                 opinion
                 for start in range(0, len(pairs), BLOCK)
                 for opinion in compare(
-                    pairs[start : start + BLOCK], chooser.ask, reasoning=reasoning
+                    pairs[start : start + BLOCK], asked_of.ask, reasoning=asked_of.reasoning
                 )
             ]
+            _no_failures(opinions)
             asked += [(by.id, opinion) for by, opinion in zip(principles, opinions, strict=True)]
-            labels = [to_row(row) for row in labelled(pairs, opinions, judge=judge)]
+            labels = [to_row(row) for row in labelled(pairs, opinions, judge=asked_of.name)]
             _some(labels, name)
             write_rows(context.folder / f"{name}.jsonl", labels)
             said[f"{name}_pairs"] = len(labels)
             bar.advance(len(parts[name]))
     said |= _measured(asked) | {"constitution": described(constitution)}
-    said["truncated"] = chooser.truncated
+    said |= asked_of.told()
     return StageOutcome({name: f"{name}.jsonl" for name in SPLITS}, said)
 
 
@@ -78,11 +81,42 @@ def _marked(prompt: Prompt, by: Principle) -> Prompt:
     return Prompt(prompt.text, {**prompt.columns, "principle": by.id})
 
 
-def _open(context: StageContext[JudgeStage]) -> NativeChoose:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked, with or without reasons first, and what is told of it afterwards."""
+
+    name: str
+    ask: Ask
+    reasoning: Reasoning | None
+    told: Callable[[], dict[str, Any]]
+
+
+def _open(context: StageContext[JudgeStage]) -> _Asked:
+    settings = context.settings
+    if settings.endpoint is not None:
+        http = HttpJudge(settings.endpoint, CACHE)
+        clamp = None if settings.reasons is None else settings.reasons.clamp
+        reasoning = None if clamp is None else Reasoning(http.write, clamp)
+        name = f"{settings.endpoint.model}@{settings.endpoint.base_url}"
+        return _Asked(name, http.ask, reasoning, lambda: {"usage": http.usage.as_json()})
     source = context.inputs["judge"]
     policy = load_policy(source, context.device)
     renderer = renderer_for(policy, load_tokenizer(source), source)
-    return NativeChoose(policy, renderer, context.settings.micro_batch_tokens)
+    chooser = NativeChoose(policy, renderer, settings.micro_batch_tokens)
+    name = f"{settings.judge}@{context.hashes.get('judge', '')[:16]}"
+    reasoning = _reasoning(context, chooser)
+    return _Asked(name, chooser.ask, reasoning, lambda: {"truncated": chooser.truncated})
+
+
+def _no_failures(opinions: Sequence[PairOpinion]) -> None:
+    """A judge that could not be asked ends the run; what it said is kept, and asked for no more."""
+    missing = [o.missing for o in opinions if o.missing is not None]
+    failed = [one.detail for one in missing if one.kind == "failed"]
+    if failed:
+        raise RunFailed(
+            f"The judge did not answer for {len(failed)} of {len(opinions)} pairs ({failed[0]}).",
+            remedy="Run the same command again; it continues.",
+        )
 
 
 def _reasoning(context: StageContext[JudgeStage], chooser: NativeChoose) -> Reasoning | None:
