@@ -25,7 +25,7 @@ from preftune.models import (
     value_head_on,
     values,
 )
-from preftune.models.loading import _score_head
+from preftune.models.shared_body import score_head
 from preftune.recipe import Architecture
 from preftune.records import BadInput
 from tests.models.made import CPU, FAMILIES, make_policy, make_rows, tokenizer
@@ -202,7 +202,7 @@ def test_a_family_whose_head_is_elsewhere_is_refused(tmp_path: Path) -> None:
     model = load_policy(folder, CPU)
     model.score = nn.Identity()
     with pytest.raises(BadInput, match="elsewhere than `score`"):
-        _score_head(model, folder)
+        score_head(model, folder)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
