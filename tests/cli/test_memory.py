@@ -130,17 +130,19 @@ def test_a_recipe_that_cannot_fit_is_refused_with_what_to_change(tmp_path: Path)
     assert 5e8 < stage["peak_memory_bytes"] < 4e9
 
 
-LLAMA = Architecture(hidden_size=640, layers=10, heads=10, intermediate_size=1792, context=256)
-GPT2 = Architecture(family="gpt2", hidden_size=768, layers=6, heads=12, intermediate_size=3072)
+LLAMA = Architecture(hidden_size=448, layers=8, heads=7, intermediate_size=1216, context=256)
+GPT2 = Architecture(
+    family="gpt2", hidden_size=576, layers=6, heads=6, intermediate_size=2304, context=256
+)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("made", "kind", "more"),
     [
-        (LLAMA, "sft", 'validation = "data:shown.jsonl"\nmicro_batch_tokens = 1500\n'),
+        (LLAMA, "sft", 'validation = "data:shown.jsonl"\nmicro_batch_tokens = 600\n'),
         (LLAMA, "reward_model", "activation_checkpointing = true\n"),
-        (GPT2.model_copy(update={"context": 256}), "dpo", "adapter = { rank = 8 }\n"),
+        (GPT2, "dpo", "adapter = { rank = 8 }\n"),
     ],
 )
 def test_three_stages_use_what_was_predicted(

@@ -40,6 +40,8 @@ KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 """Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner
 size."""
+NOT_GIVEN_BACK = 0.4
+"""Share of freed memory that the allocator holds on to, measured."""
 FEW_LOGITS = 2**23
 LOGIT_COPIES = 5
 """Tables of [tokens, vocabulary] alive at once around a loss that holds its logits."""
@@ -89,8 +91,10 @@ class Need:
 
     @property
     def peak(self) -> int:
-        """While a step is taken, or while a checkpoint is written, whichever needs more."""
-        return PROCESS + self.networks + self.learning + max(self.step, self.copies)
+        """While a step is taken, or while a checkpoint is written, whichever needs more; of the
+        other the allocator keeps a part."""
+        more, less = max(self.step, self.copies), min(self.step, self.copies)
+        return int(PROCESS + self.networks + self.learning + more + NOT_GIVEN_BACK * less)
 
 
 def network_of_architecture(made: Architecture, vocabulary: int, weights: int) -> Network:
