@@ -21,7 +21,7 @@ quickstart: $(VENV)/.train ## the whole loop in the built-in world: about ten mi
 	$(BIN)/preftune quickstart --out $(RUNS)/quickstart $(ARGS)
 
 test: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres ## the tests
-	$(QUIET_CPU) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(QUIET_CPU) $(BIN)/python -m pytest -n $(WORKERS) --durations 20 $(ARGS)
 
 check: $(VENV)/.everything ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ format: $(VENV)/.everything ## sort imports and lay out the code as `make check`
 	$(BIN)/ruff format .
 
 proof: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres vllm ## the slow tests: wheels in empty environments, many kills, a whole quickstart
-	$(QUIET_CPU) $(BIN)/python -m pytest -m proof $(ARGS)
+	$(QUIET_CPU) $(BIN)/python -m pytest -m proof --timeout 3600 $(ARGS)
 
 vllm: ## an environment of its own with vLLM for processors, in .venv-vllm
 	.ci/vllm

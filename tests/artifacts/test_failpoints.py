@@ -26,7 +26,11 @@ def run(value: str | None) -> tuple[int, str]:
     if value is not None:
         environment["PREFTUNE_FAILPOINT"] = value
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     return done.returncode, done.stdout
 

@@ -60,7 +60,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> N
     path = tmp_path / "model.bin"
     path.write_bytes(b"old")
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, path], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LIMITED, path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert done.stdout.startswith("The disk is full")
     assert str(path) in done.stdout and "Free some space" in done.stdout
@@ -182,7 +186,7 @@ write_text_atomic(sys.argv[1], "new")
 def test_a_killed_write_leaves_a_partial_file_that_the_sweep_removes(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.txt"
     write_text_atomic(path, "old")
-    done = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=120)
     assert done.returncode == -9
     assert path.read_text() == "old"
     left = sweep_partials(tmp_path)

@@ -153,7 +153,11 @@ def test_hashes_do_not_depend_on_the_process() -> None:
     for hash_seed in ("0", "12345"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=120,
         )
         seen.add(done.stdout)
     expected = f"{hash_value({'b': 1, 'a': [2.5]})} {derive_seed(1, 'x')} {code_hash()}\n"

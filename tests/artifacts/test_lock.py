@@ -41,7 +41,7 @@ def holder(folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(60)
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             pipe.close()
@@ -60,7 +60,7 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> No
 def test_kill_9_releases_it(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
         process.kill()
-        process.wait()
+        process.wait(60)
         with RunLock(tmp_path):
             pass
 
@@ -68,7 +68,7 @@ def test_kill_9_releases_it(tmp_path: Path) -> None:
 def test_a_forked_worker_does_not_keep_it(tmp_path: Path) -> None:
     with holder(tmp_path, "fork") as process:
         process.kill()
-        process.wait()
+        process.wait(60)
         os.killpg(process.pid, 0)  # the worker still lives
         with RunLock(tmp_path):
             pass

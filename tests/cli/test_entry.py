@@ -117,6 +117,7 @@ def test_start_is_quick(tmp_path: Path, words: tuple[str, ...]) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.stderr.strip() == "[]", done.stderr
 
@@ -179,5 +180,6 @@ def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert "Traceback" not in piped.stderr and "Exception" not in piped.stderr

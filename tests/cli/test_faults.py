@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,10 +165,14 @@ def test_a_second_process_on_a_run_folder_refuses(recipe: Path, tmp_path: Path) 
 def test_ctrl_c_is_one_line_and_the_same_command_continues(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
 
+    over = threading.Event()
+
     def press() -> None:
-        while not checkpoints(out):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        while not (checkpoints(out) or over.wait(0.01)):
+            pass
+        while not over.is_set():  # once, unless an exit handler has swallowed it
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(60)
 
     # Whoever starts the tests in the background has them ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -177,8 +180,9 @@ def test_ctrl_c_is_one_line_and_the_same_command_continues(recipe: Path, tmp_pat
         presser = threading.Thread(target=press, daemon=True)
         presser.start()
         done = preftune("run", recipe, "--out", out, "--set", "stages.base.steps=1000000")
-        presser.join()
     finally:
+        over.set()
+        presser.join(60)
         signal.signal(signal.SIGINT, before)
     assert done.code == 130
     assert done.out == "" and "Traceback" not in done.err

@@ -103,8 +103,12 @@ def start(
 
 def finish(child: BaseProcess) -> int:
     """Its exit code; minus the signal where it was killed."""
-    child.join(120)
-    assert child.exitcode is not None, "it hangs"
+    child.join(300)
+    hangs = child.exitcode is None
+    if hangs:
+        child.kill()
+        child.join()
+    assert child.exitcode is not None and not hangs, "it hangs"
     return child.exitcode
 
 

@@ -40,7 +40,9 @@ def server() -> Iterator[Path]:
 
     def call(name: str, *arguments: str) -> None:
         command = [*as_user, program(name), *arguments]
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd="/", capture_output=True, text=True, check=False, timeout=150
+        )
         assert done.returncode == 0, done.stderr + done.stdout
 
     try:

@@ -23,6 +23,7 @@ NOT_ALGORITHMS = {
     "gate",
     "gather",
     "promote",
+    "soup",
 }
 KINDS = {stage.model_fields["kind"].default for stage in get_args(get_args(Stage)[0])}
 STEMS = sorted(KINDS - NOT_ALGORITHMS)
@@ -41,6 +42,7 @@ USES: dict[str, str] = {
 # Modules of algorithms/ that are shared steps, no stems.
 SHARED_STEPS = {
     "__init__",
+    "constraints",
     "critic",
     "groups",
     "guarding",
@@ -48,6 +50,7 @@ SHARED_STEPS = {
     "offline",
     "reference_file",
     "on_policy",
+    "reference_file",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",

@@ -86,7 +86,7 @@ def serving(behaviour: Behaviour) -> Iterator[Serving]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     try:
@@ -94,7 +94,7 @@ def serving(behaviour: Behaviour) -> Iterator[Serving]:
     finally:
         over.set()
         server.shutdown()
-        thread.join()
+        thread.join(60)
         server.server_close()
 
 

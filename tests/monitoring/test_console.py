@@ -151,6 +151,8 @@ def test_the_default_is_stderr_and_stdout_stays_empty() -> None:
         "with console.progress('x', total=1) as bar: bar.advance()\n"
         "console.line('y')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, timeout=120
+    )
     assert done.stdout == b""
     assert done.stderr.count(b"\n") == 3

@@ -162,9 +162,9 @@ for step in range(3, 9):
 def test_rows_before_a_kill_are_kept_and_resuming_repeats_none(path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(path)]
     killed = {**os.environ, "PREFTUNE_FAILPOINT": "metrics.before_append:4"}
-    assert subprocess.run(command, env=killed).returncode == -9
+    assert subprocess.run(command, env=killed, timeout=120).returncode == -9
     assert steps(path) == [1, 2, 3, 4, 5]
-    assert subprocess.run(command).returncode == 0
+    assert subprocess.run(command, timeout=120).returncode == 0
     assert steps(path) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
@@ -185,7 +185,11 @@ except RunFailed as error:
 def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LIMITED, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     row = len('{"step": 1, "loss": 0.5}\n')
     fits = 160 // row

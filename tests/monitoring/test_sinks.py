@@ -198,5 +198,7 @@ def test_no_dashboard_is_imported_before_it_is_asked_for() -> None:
         "heavy = 'torch transformers sklearn tensorboard wandb mlflow trackio'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, timeout=120
+    )
     assert done.stdout == b"[]\n"

@@ -302,6 +302,14 @@ def test_a_stage_may_be_named_like_another_kind() -> None:
         parse_recipe('[stages.ppo]\nkind = "sft"\nmodel = "m"\ntrain = "x"\nepoch = 1')
 
 
+def test_networks_over_one_body_are_not_read_side_by_side() -> None:
+    text = PPO_STAGE + "adapter = {rank = 2}\n"
+    assert parse_recipe(text).machine.workers == 1
+    with pytest.raises(BadInput, match="exclude each other"):
+        parse_recipe("[machine]\nworkers = 2\n" + text)
+    assert parse_recipe("[machine]\nworkers = 2\n" + PPO_STAGE).machine.workers == 2
+
+
 def test_one_key_of_a_section_changes_one_key() -> None:
     written = "optimizer.learning_rate = 1e-6\nkl.coefficient = 0.3\n"
     changed = parse_recipe(PPO_STAGE + written).stages["ppo"]

@@ -27,7 +27,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(address: str) -> OpenAI:
-    return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+    return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 def native(seed: int = 0) -> NativeEngine:
@@ -209,17 +209,17 @@ def test_a_client_that_leaves_frees_its_place() -> None:
     """Its row leaves the batch: the next request is answered although the first asks for 3900."""
     with running(made("long", context=4000, batch_size=1)) as url:
         body = {"model": "long", "prompt": "Where", "max_tokens": 3900, "stream": True, "seed": 1}
-        with httpx.stream("POST", f"{url}/v1/completions", json=body) as answer:
+        with httpx.stream("POST", f"{url}/v1/completions", json=body, timeout=120) as answer:
             next(answer.iter_lines())
         body |= {"max_tokens": 2, "stream": False}
-        answer2 = httpx.post(f"{url}/v1/completions", json=body, timeout=60)
+        answer2 = httpx.post(f"{url}/v1/completions", json=body, timeout=120)
     assert answer2.status_code == 200
 
 
 def test_more_than_may_wait_is_refused_at_once() -> None:
     with running(made("one", most_waiting=3)) as url:
         body = {"model": "one", "prompt": "Where", "n": 4, "max_tokens": 2}
-        answer = httpx.post(f"{url}/v1/completions", json=body)
+        answer = httpx.post(f"{url}/v1/completions", json=body, timeout=120)
     assert answer.status_code == 429 and answer.json()["error"]["code"] == "overloaded"
 
 
@@ -233,10 +233,10 @@ def test_a_failure_is_told_and_the_thread_goes_on(monkeypatch: pytest.MonkeyPatc
 
         body = {"model": "one", "prompt": "Where", "max_tokens": 2}
         served.policy.forward = broken  # type: ignore[method-assign, assignment]
-        first = httpx.post(f"{url}/v1/completions", json=body)
-        streamed = httpx.post(f"{url}/v1/completions", json={**body, "stream": True})
+        first = httpx.post(f"{url}/v1/completions", json=body, timeout=120)
+        streamed = httpx.post(f"{url}/v1/completions", json={**body, "stream": True}, timeout=120)
         served.policy.forward = good  # type: ignore[method-assign]
-        second = httpx.post(f"{url}/v1/completions", json=body)
+        second = httpx.post(f"{url}/v1/completions", json=body, timeout=120)
     assert first.status_code == 500 and "no memory" in first.json()["error"]["message"]
     assert "no memory" in streamed.text and "[DONE]" not in streamed.text
     assert second.status_code == 200
@@ -256,7 +256,7 @@ def test_a_chat_template_is_used() -> None:
     template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
     served: Served = with_template(made("one"), template)
     with running(served) as url:
-        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=120)
         parts: Any = [{"type": "text", "text": "la"}, {"type": "text", "text": "mp"}]
         turns: Any = [{"role": "system", "content": "Ann"}, {"role": "user", "content": parts}]
         done = client.chat.completions.create(

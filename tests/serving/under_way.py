@@ -9,7 +9,7 @@ import uvicorn
 from transformers import PreTrainedTokenizerBase
 
 from preftune.models import Renderer
-from preftune.serving import Served, create_app
+from preftune.serving import Profiled, Served, create_app
 from tests.models.made import make_policy, tokenizer
 
 
@@ -26,16 +26,21 @@ def with_template(served: Served, template: str) -> Served:
 
 
 @contextmanager
-def running(*models: Served, key: str | None = None) -> Iterator[str]:
+def running(
+    *models: Served, key: str | None = None, profiles: Profiled | None = None
+) -> Iterator[str]:
     """The address of a server over these models."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        app = create_app({model.name: model for model in models}, key=key)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        listener.listen(128)  # who comes before the server is up waits for it
+        app = create_app({model.name: model for model in models}, key=key, profiles=profiles)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(60)
+            assert not thread.is_alive(), "the server does not end"

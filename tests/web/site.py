@@ -20,6 +20,8 @@ from preftune.feedback.store.nouns import NewAnnotator, NewItem, Project, Projec
 from preftune.web import WebSettings, create_app
 from preftune.web.who import COOKIE
 
+PATIENCE = 20
+"""Seconds in which a server has to end what it is at when it is told to stop."""
 BROWSER = {"sec-fetch-site": "same-origin"}
 CONVERSATION = [
     {"role": "user", "content": "Can you bake?"},
@@ -130,15 +132,22 @@ def judge(client: TestClient, project: str, answer: Mapping[str, Any]) -> Any:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The application on a real port, in a thread; its address."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(128)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, timeout_graceful_shutdown=PATIENCE
+    )
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        end = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < end, "the server did not start"
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(2 * PATIENCE)
+        assert not thread.is_alive(), "the server did not stop"

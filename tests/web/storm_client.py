@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 AGAIN = 0.05
+PATIENCE = 300.0
+"""Seconds without any answer after which it gives up."""
 
 
 class Client:
@@ -44,10 +46,13 @@ class Client:
 
     def until_answered(self, path: str, body: object) -> tuple[int, dict]:
         """The outbox: the same request again and again until the server has answered it."""
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.once(path, body)
             except (OSError, http.client.HTTPException):
+                if time.monotonic() > end:
+                    raise
                 self.lost += 1
                 time.sleep(AGAIN * (1 + self.dice.random()))
 

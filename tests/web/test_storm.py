@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from preftune.feedback.store.engine import Store, open_store
 from preftune.feedback.store.nouns import NewAnnotator, NewItem, ProjectSettings
 
 CLIENT = Path(__file__).with_name("storm_client.py")
+WAIT = 600
+"""Seconds after which a process that has not answered or ended is a failure."""
 KILLS = ("judgment.before_insert", "judgment.before_commit", "judgment.after_commit")
 
 
@@ -43,50 +45,81 @@ def prepared(path: Path, *, clients: int, count: int, overlap: int) -> list[str]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free while a server is restarted: below those given out on request."""
+    for port in random.SystemRandom().sample(range(15_000, 30_000), 50):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
-def serve(path: Path, port: int, more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """The real command, once it answers (or is killed by its failpoint)."""
-    command = [sys.executable, "-m", "preftune", "label", "serve", str(path), "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--json"],
-        env={**os.environ, **(more or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            break
-    return process
+class Weather:
+    """The processes of one storm. None outlives it, and nothing waits for ever."""
 
+    def __init__(self, path: Path) -> None:
+        self.path, self.port = path, free_port()
+        self.started: list[subprocess.Popen[str]] = []
+        self.server: subprocess.Popen[str]
+        self.complaints = path.with_suffix(".stderr")
 
-def clients_at(port: int, tokens: list[str]) -> list[subprocess.Popen[str]]:
-    return [
-        subprocess.Popen(
-            [sys.executable, str(CLIENT), f"http://127.0.0.1:{port}", token, "storm", str(seed)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed, token in enumerate(tokens)
-    ]
+    def __enter__(self) -> "Weather":
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        for process in self.started:
+            process.kill()
+            process.wait(60)
 
-def replies(running: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
-    found = []
-    for process in running:
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        found.append(json.loads(out))
-    return found
+    def start(self, command: list[str], failpoint: str = "") -> subprocess.Popen[str]:
+        """A process that writes to files: a pipe that nobody reads would stop it when full."""
+        out = self.path.with_name(f"out-{len(self.started)}")
+        with open(out, "w") as said, open(self.complaints, "a") as complaints:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, "PREFTUNE_FAILPOINT": failpoint},
+                stdout=said,
+                stderr=complaints,
+                text=True,
+            )
+        self.started.append(process)
+        return process
+
+    def serve(self, failpoint: str = "") -> None:
+        """The real command, once it answers (or is killed by its failpoint)."""
+        words = ["label", "serve", str(self.path), "--port", str(self.port), "--json"]
+        self.server = self.start(["-m", "preftune", *words], failpoint)
+        end = time.monotonic() + WAIT
+        while self.server.poll() is None:
+            assert time.monotonic() < end, "the server answers nothing"
+            try:
+                httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=30)
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return
+        assert self.server.returncode == -signal.SIGKILL, self.complaints.read_text()[-2000:]
+
+    def clients(self, tokens: list[str]) -> list[int]:
+        """One process for each token; their places among the started."""
+        url, first = f"http://127.0.0.1:{self.port}", len(self.started)
+        for seed, token in enumerate(tokens):
+            self.start([str(CLIENT), url, token, "storm", str(seed)])
+        return list(range(first, first + len(tokens)))
+
+    def replies(self, clients: list[int]) -> list[dict[str, Any]]:
+        for place in clients:
+            code = self.started[place].wait(WAIT)
+            assert code == 0, self.complaints.read_text()[-2000:]
+        return [json.loads(self.path.with_name(f"out-{place}").read_text()) for place in clients]
+
+    def killed(self) -> None:
+        assert self.server.wait(WAIT) == -signal.SIGKILL
+
+    def stopped(self) -> str:
+        """What the servers complained of, the last one interrupted."""
+        self.server.send_signal(signal.SIGINT)
+        self.server.wait(60)
+        return self.complaints.read_text()
 
 
 def check(store: Store, said: list[dict[str, Any]], *, count: int, overlap: int) -> None:
@@ -111,17 +144,12 @@ def statuses(said: list[dict[str, Any]]) -> Counter[str]:
     return sum((Counter(one["statuses"]) for one in said), Counter())
 
 
-def stopped(server: subprocess.Popen[str]) -> str:
-    server.send_signal(signal.SIGINT)
-    return server.communicate()[1]
-
-
 def storm(path: Path, *, clients: int, count: int, overlap: int) -> None:
     tokens = prepared(path, clients=clients, count=count, overlap=overlap)
-    port = free_port()
-    server = serve(path, port)
-    said = replies(clients_at(port, tokens))
-    errors = stopped(server)
+    with Weather(path) as weather:
+        weather.serve()
+        said = weather.replies(weather.clients(tokens))
+        errors = weather.stopped()
     assert "Traceback" not in errors and "locked" not in errors, errors[-2000:]
     store = open_store(str(path))
     check(store, said, count=count, overlap=overlap)
@@ -145,24 +173,21 @@ def test_a_server_that_is_killed_loses_no_acknowledged_answer(tmp_path: Path) ->
     """SIGKILL at every failpoint and at ten random moments; the clients replay their outbox."""
     path, count, overlap, dice = tmp_path / "labels.db", 120, 3, random.Random(7)
     tokens = prepared(path, clients=8, count=count, overlap=overlap)
-    port = free_port()
-    server = serve(path, port, {"PREFTUNE_FAILPOINT": f"{KILLS[0]}:5"})
-    running = clients_at(port, tokens)
-    for name in (*KILLS[1:], *KILLS):
-        assert server.wait() == -signal.SIGKILL
-        server.communicate()
-        server = serve(path, port, {"PREFTUNE_FAILPOINT": f"{name}:{dice.randint(2, 9)}"})
-    assert server.wait() == -signal.SIGKILL
-    for _ in range(10):
-        server.communicate()
-        server = serve(path, port)
-        time.sleep(dice.uniform(0.0, 0.8))
-        server.kill()
-        server.wait()
-    server.communicate()
-    server = serve(path, port)
-    said = replies(running)
-    errors = stopped(server)
+    with Weather(path) as weather:
+        weather.serve(f"{KILLS[0]}:5")
+        running = weather.clients(tokens)
+        for name in (*KILLS[1:], *KILLS):
+            weather.killed()
+            weather.serve(f"{name}:{dice.randint(2, 9)}")
+        weather.killed()
+        for _ in range(10):
+            weather.serve()
+            time.sleep(dice.uniform(0.0, 0.8))
+            weather.server.kill()
+            weather.killed()
+        weather.serve()
+        said = weather.replies(running)
+        errors = weather.stopped()
     assert "Traceback" not in errors, errors[-2000:]
     store = open_store(str(path))
     check(store, said, count=count, overlap=overlap)

@@ -51,7 +51,9 @@ def dapo(
     for turn in turns:
         drawn = int(turns.state.get("drawn", 0))
         chosen = sample_with_spread(recipe, inputs, generate, score, drawn)
-        scored = punished(recipe, judge(recipe, inputs, chosen.completions, chosen.score))
+        scored = punished(
+            recipe, judge(recipe, inputs, chosen.completions, chosen.score, turn.multipliers)
+        )
         advantages_NG = group_scaled(rewards_NG=grouped(scored.scores_B, recipe.samples))
         rollout = compared(scored, scored.scores_B, advantages_NG, recipe.samples)
         objective_of = partial(

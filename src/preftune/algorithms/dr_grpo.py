@@ -41,7 +41,7 @@ def dr_grpo(
     surrogate = token_surrogate(recipe)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         advantages_NG = above_group_mean(rewards_NG=grouped(scored.scores_B, recipe.samples))
         rollout = compared(scored, scored.scores_B, advantages_NG, recipe.samples)
         objective_of = partial(

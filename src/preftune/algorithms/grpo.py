@@ -43,7 +43,7 @@ def grpo(
     surrogate = token_surrogate(recipe)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         advantages_NG = scaled(recipe, grouped(scored.scores_B, recipe.samples))
         rollout = compared(scored, scored.scores_B, advantages_NG, recipe.samples)
         objective_of = partial(

@@ -66,7 +66,7 @@ def nlpo(
     for turn in turns:
         renew_mask(recipe, inputs, turns, turn.number)
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         credited = credit(recipe, inputs, scored, turn.kl_coefficient)
         restricted = under_mask(recipe, inputs, credited)
         only = ["value"] if warming(recipe, turn.number) else None

@@ -7,6 +7,14 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from preftune.algorithms.constraints import (
+    UNCONSTRAINED,
+    Multipliers,
+    first_multipliers,
+    followed,
+    multiplier_metrics,
+    priced,
+)
 from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
 from preftune.algorithms.kl_control import adapted
 from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
@@ -25,7 +33,16 @@ from preftune.models import (
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
 from preftune.records import Completion, Generate, Prompt, Sampling, Score, StopReason
-from preftune.training import Journal, Loss, Training, batch_indices, shuffled
+from preftune.training import (
+    Journal,
+    Loss,
+    Training,
+    batch_indices,
+    dealt,
+    shuffled,
+    side_by_side,
+    workers,
+)
 
 Evaluate = Callable[[int], Mapping[str, float]]
 """Measures the current policy after an iteration (0 is before the first) and returns metrics."""
@@ -70,11 +87,15 @@ class OnPolicyResult(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """An iteration: its number from 1, its first optimizer step from 0, and the KL coefficient."""
+    """An iteration: its number from 1, its first optimizer step from 0, and its coefficients.
+
+    ``multipliers`` are the prices of constrained parts of the reward.
+    """
 
     number: int
     first_step: int
     kl_coefficient: float
+    multipliers: Multipliers = UNCONSTRAINED
 
 
 class Turns:
@@ -101,6 +122,7 @@ class Turns:
         self.kl = float(self.state.get("kl", 0.0))
         self.generated_tokens = int(self.state.get("generated_tokens", 0))
         self.kl_coefficient = float(self.state.get("kl_coefficient", recipe.kl.coefficient))
+        self.multipliers = first_multipliers(recipe, self.state.get("multipliers", {}))
         self.ended_by = "iterations"
         self.halt: Halt | None = None
         self.guarding = Guarding(recipe, training, journal, self.state)
@@ -118,7 +140,7 @@ class Turns:
             while self.done < recipe.iterations and self.ended_by == "iterations":
                 self.inputs.publish(f"iteration-{self.done}")
                 first_step = self.done * recipe.epochs * recipe.minibatches
-                yield Turn(self.done + 1, first_step, self.kl_coefficient)
+                yield Turn(self.done + 1, first_step, self.kl_coefficient, self.multipliers)
                 bar.advance(1, self._says)
 
     def close(
@@ -133,7 +155,7 @@ class Turns:
         self.done, self.kl = turn.number, scored.kl
         too_far = stop is not None and self.kl > stop.limit
         ends = too_far and stop is not None and stop.action == "end"
-        row = scored.metrics() | dict(metrics)
+        row = scored.metrics() | dict(metrics) | multiplier_metrics(turn.multipliers)
         row["objective/kl_coef"] = turn.kl_coefficient
         row["episode"] = turn.number * recipe.rollouts
         row["completions/generated_tokens"] = self.generated_tokens
@@ -157,7 +179,10 @@ class Turns:
             self.ended_by = "reference_kl"
             return
         self.kl_coefficient = adapted(recipe, turn.kl_coefficient, self.kl)
+        self.multipliers = followed(recipe, turn.multipliers, scored.axes)
         self.state |= {"kl_coefficient": self.kl_coefficient, "kl": self.kl}
+        if self.multipliers:
+            self.state["multipliers"] = self.multipliers
         self.state["generated_tokens"] = self.generated_tokens
         self.guarding.checkpoint(turn.number, verdicts, self.state, self.tensors)
 
@@ -194,7 +219,11 @@ def respond(
 
 
 def judge(
-    recipe: OnPolicy, inputs: OnPolicyInputs, completions: Sequence[Completion], score: Score
+    recipe: OnPolicy,
+    inputs: OnPolicyInputs,
+    completions: Sequence[Completion],
+    score: Score,
+    multipliers: Multipliers = UNCONSTRAINED,
 ) -> ScoredRollout:
     """The scores, and what policy and reference say of each token before any update."""
     axes = present(score(completions))
@@ -214,7 +243,7 @@ def judge(
         axes=tuple(axes),
         ended_B=torch.tensor([c.stop_reason != StopReason.LENGTH for c in completions]),
         raw_scores_B=raw_B,
-        scores_B=penalised_scores(recipe, completions, raw_B),
+        scores_B=priced(penalised_scores(recipe, completions, raw_B), axes, multipliers),
         action_mask_BT=action_mask(rows),
         logprobs_BT=logprobs_BT,
         reference_logprobs_BT=says(inputs.reference),
@@ -238,9 +267,13 @@ def tabulate(
     """What ``read`` says of every response token, [B, T], 0 where masked; no gradient."""
     mask_BT = action_mask(rows)
     table_BT = torch.zeros(mask_BT.shape)
-    for indices in micro_batches([len(row) for row in rows], recipe.micro_batch_tokens):
+
+    def fill(indices: list[int]) -> None:
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
         table_BT[indices, : batch.width] = read(batch).float().cpu()
+
+    groups = micro_batches([len(row) for row in rows], recipe.micro_batch_tokens)
+    side_by_side(fill, [part for group in groups for part in dealt(group, workers())])
     return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
 
 
@@ -323,7 +356,8 @@ def update(
         groups = micro_batches(lengths, recipe.micro_batch_tokens)
         micro = [[i for place in group for i in units[place]] for group in groups]
         objective = objective_of(tokens, len(indices))
-        report = training.step(micro, objective, at=turn.first_step + k, only=only)
+        at = turn.first_step + k
+        report = training.step(micro, objective, at=at, only=only, together=together)
         means = {
             name: total if name.endswith("_max") else total / tokens
             for name, total in report.sums.items()

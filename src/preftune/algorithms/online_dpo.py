@@ -40,7 +40,7 @@ def online_dpo(
     turns = Turns(recipe, inputs, training, journal, evaluate)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         labels_N = labelled(recipe, scored)
         objective_of = partial(objective, inputs, scored, labels_N, turn.kl_coefficient)
         updated = update(recipe, training, turn, scored, objective_of, together=2)

@@ -64,7 +64,7 @@ def ppo(
     turns = Turns(recipe, inputs, training, journal, evaluate)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         credited = credit(recipe, inputs, scored, turn.kl_coefficient)
         only = ["value"] if warming(recipe, turn.number) else None
         objective_of = partial(objective, recipe, inputs, credited, only is None)

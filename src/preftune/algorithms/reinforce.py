@@ -45,7 +45,7 @@ def reinforce(
     turns = Turns(recipe, inputs, training, journal, evaluate)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         rewards_B = penalised_rewards(scored, turn.kl_coefficient)
         average = float(turns.state.get("average", rewards_B.mean()))
         advantages_B = above_baseline(recipe, rewards_B, average)

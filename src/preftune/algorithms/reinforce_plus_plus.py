@@ -51,7 +51,7 @@ def reinforce_plus_plus(
     with_baseline = recipe.baseline == "group_mean"
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         if with_baseline:
             rollout, loss_kl = above_the_group(recipe, scored), turn.kl_coefficient
         else:

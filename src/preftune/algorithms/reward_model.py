@@ -40,6 +40,7 @@ from preftune.models import (
     set_normalisation,
 )
 from preftune.recipe import BradleyTerry, KWise, Process, RewardModel
+from preftune.rewards import scores_side_by_side
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
 
@@ -176,7 +177,7 @@ def validate(
 @torch.no_grad()
 def score_rows(inputs: RewardInputs, rows: Sequence[Row], micro_batch_tokens: int) -> torch.Tensor:
     """Scores in the rows' order, [B]."""
-    return scores_of_rows(inputs.model, rows, inputs.pad_id, micro_batch_tokens).cpu()
+    return scores_side_by_side(inputs.model, rows, inputs.pad_id, micro_batch_tokens).cpu()
 
 
 def _scored(
@@ -190,7 +191,10 @@ def _scored(
     """What the network says of each row; where it is one score, a shared prompt is read once."""
     shown = [hide_tokens(row, token_dropout, inputs.pad_id) for row in rows]
     if objective.read is scores:
-        table = scores_of_rows(inputs.model, shown, inputs.pad_id, micro_batch_tokens, dropout)
+        if torch.is_grad_enabled():
+            table = scores_of_rows(inputs.model, shown, inputs.pad_id, micro_batch_tokens, dropout)
+        else:
+            table = score_rows(inputs, shown, micro_batch_tokens)
         return Scored(table, {row: index for index, row in enumerate(rows)})
     groups = micro_batches([len(row) for row in rows], micro_batch_tokens)
     parts = [

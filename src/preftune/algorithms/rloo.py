@@ -44,7 +44,7 @@ def rloo(
     turns = Turns(recipe, inputs, training, journal, evaluate)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         rewards_B = penalised_rewards(scored, turn.kl_coefficient)
         advantages_NG = above_the_others(rewards_NG=grouped(rewards_B, recipe.samples))
         rollout = compared(scored, rewards_B, advantages_NG, recipe.samples)

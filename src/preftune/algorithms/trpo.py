@@ -51,7 +51,7 @@ def trpo(
     turns = Turns(recipe, inputs, training, journal, evaluate)
     for turn in turns:
         completions = sample(recipe, inputs, generate, turn.number)
-        scored = judge(recipe, inputs, completions, score)
+        scored = judge(recipe, inputs, completions, score, turn.multipliers)
         credited = credit(recipe, inputs, scored, turn.kl_coefficient)
         moved = {}
         if not warming(recipe, turn.number):

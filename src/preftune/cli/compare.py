@@ -27,6 +27,14 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Write the table in Markdown.", show_default=False),
     ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS,AXIS",
+            help="Which methods none beats on all of these axes of the judge; -AXIS: less is more.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> Reply:
     """Show methods side by side: judge, proxy, KL, length, variety, tokens and time.
@@ -38,18 +46,25 @@ def compare(
     from preftune.reports import (
         compare_runs,
         comparison_table,
+        front_rows,
+        pareto_front,
         write_comparison,
         write_comparison_table,
     )
 
     compared = compare_runs(runs, against)
-    written = [str(write_comparison(compared, out).absolute())] if out else []
+    found = None if front is None else pareto_front(compared, front.split(","))
+    written = [str(write_comparison(compared, out, found).absolute())] if out else []
     written += [str(write_comparison_table(compared, markdown).absolute())] if markdown else []
 
     def show(console: Console) -> None:
         made = comparison_table(compared)
         console.print(table(made.caption, made.head, made.body))
+        if found is not None:
+            head = ("method", "on the front", *found.axes)
+            console.print(table("Pareto front", head, front_rows(found)))
         for line in (*compared.notes, *written):
             write_line(console, line)
 
-    return Reply(compared.as_json() | {"written": written}, show)
+    told = {} if found is None else {"front": found.as_json()}
+    return Reply(compared.as_json() | told | {"written": written}, show)

@@ -9,10 +9,11 @@ import typer
 from preftune.cli.label import label, opened
 from preftune.cli.options import AsJson, examples
 from preftune.cli.reply import json_text
-from preftune.records import BadInput
+from preftune.cli.train_extra import require_train
+from preftune.records import BadInput, Sampling
 
 if TYPE_CHECKING:
-    from preftune.web import WebSettings
+    from preftune.web import Policy, WebSettings
 
 __all__ = ["label", "serve"]
 
@@ -24,6 +25,8 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
         "preftune label serve",
         "preftune label serve labels.db --port 9000",
         "preftune label serve env:LABELS_URL --root-path /label --public-url https://example.org",
+        "preftune label serve labels.db --policy ppo=runs/first/stages/07-ppo "
+        "--policy other=http://127.0.0.1:8000/v1#sft",
     )
 )
 def serve(
@@ -45,6 +48,23 @@ def serve(
     secure_cookies: Annotated[
         bool, typer.Option("--secure-cookies", help="Send the session over HTTPS only.")
     ] = False,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SOURCE",
+            help="A policy to talk with, a model's folder or http://HOST/v1#MODEL; once for each.",
+            show_default=False,
+        ),
+    ] = None,
+    reply_tokens: Annotated[
+        int, typer.Option(min=1, help="The longest reply in a conversation, in tokens.")
+    ] = 64,
+    key_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The variable with the endpoints' key.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the labelling application until it is stopped with Ctrl-C.
@@ -59,14 +79,42 @@ def serve(
         public_url=public_url.rstrip("/"),
         secure_cookies=secure_cookies,
     )
+    policies = _policies(policy or [], reply_tokens, key_env)
     listening = _listen(host, port)
     try:
-        _serve(store, listening, settings, as_json)
+        _serve(store, listening, settings, policies, as_json)
     finally:
         listening.close()
 
 
-def _serve(name: str, listening: socket.socket, settings: "WebSettings", as_json: bool) -> None:
+def _policies(named: list[str], tokens: int, key_env: str | None) -> "dict[str, Policy]":
+    """Who can be talked with, by the names that items give their responses."""
+    if not named:
+        return {}
+    require_train("label serve --policy")
+    from preftune.pipeline.talking import open_talker
+    from preftune.web import Policy
+
+    found = {}
+    for given in named:
+        name, equals, source = given.partition("=")
+        if not equals or not name or not source or name in found:
+            raise BadInput(
+                f"--policy {given!r} is not NAME=SOURCE with a name of its own.",
+                remedy="Write for instance --policy ppo=runs/first/stages/07-ppo.",
+            )
+        talker = open_talker(source, key_env=key_env)
+        found[name] = Policy(talker, Sampling(tokens, temperature=0.7))
+    return found
+
+
+def _serve(
+    name: str,
+    listening: socket.socket,
+    settings: "WebSettings",
+    policies: "dict[str, Policy]",
+    as_json: bool,
+) -> None:
     import uvicorn
 
     from preftune.feedback.store.sessions import first_run_secret
@@ -79,7 +127,7 @@ def _serve(name: str, listening: socket.socket, settings: "WebSettings", as_json
         secret = first_run_secret(store)
         _announce(url, f"{url}/join/{secret}" if secret else None, host, as_json)
         config = uvicorn.Config(
-            create_app(store, settings=settings),
+            create_app(store, settings=settings, policies=policies),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -17,7 +17,8 @@ def serve(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL", help="A model's or stage's folder, or hub:NAME; NAME=MODEL names it."
+            metavar="MODEL",
+            help="A model's or stage's folder, hub:NAME, a file of profiles; NAME=MODEL names it.",
         ),
     ],
     host: Annotated[
@@ -41,12 +42,14 @@ def serve(
 ) -> Reply:
     """Serve models as OpenAI's API does: chat and plain completions, streaming, several models.
 
-    Any OpenAI client talks to it; a playground is at its address. Ctrl-C ends it.
+    Any OpenAI client talks to it; a playground is at its address. Ctrl-C ends it. A profile stands
+    behind a model's name: NAME@helpful=.7,harmless=.3.
     """
     require_train("serve")
     import uvicorn
 
-    from preftune.serving import create_app, open_models
+    from preftune.pipeline.measure import torch_device
+    from preftune.serving import Profiled, create_app, open_models, profiled_sources
 
     key = _key(key_env)
     if key is None and host not in ("127.0.0.1", "localhost", "::1"):
@@ -55,9 +58,9 @@ def serve(
         served = open_models(models, device=device, batch_size=batch_size)
         url = f"http://{host}:{listener.getsockname()[1]}"
         print(f"{', '.join(served)} at {url}/v1, playground at {url}", file=sys.stderr, flush=True)
-        config = uvicorn.Config(
-            create_app(served, key=key), log_level="warning", timeout_graceful_shutdown=5
-        )
+        profiles = Profiled(profiled_sources(models), torch_device(device), batch_size)
+        app = create_app(served, key=key, profiles=profiles)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
@@ -71,6 +74,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(1024)  # who comes before the models are loaded waits for them
     except OSError as error:
         listener.close()
         raise BadInput(

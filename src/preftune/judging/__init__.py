@@ -20,6 +20,7 @@ from preftune.judging.grading import (
     propositions_hold,
     rate,
 )
+from preftune.judging.http_generate import HttpGenerate
 from preftune.judging.measuring import (
     JudgeGate,
     JudgeLimits,
@@ -46,6 +47,7 @@ __all__ = [
     "Criterion",
     "Exemplar",
     "Graded",
+    "HttpGenerate",
     "HttpJudge",
     "JudgeGate",
     "JudgeLimits",

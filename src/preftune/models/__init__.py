@@ -64,8 +64,14 @@ from preftune.models.networks import (
 from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
-from preftune.models.shared import logprobs_of_rows, packed_length, scores_of_rows
+from preftune.models.shared import (
+    dealt_by_prompt,
+    logprobs_of_rows,
+    packed_length,
+    scores_of_rows,
+)
 from preftune.models.shared_body import fresh_head, value_head_on
+from preftune.models.soups import load_soup
 from preftune.models.text_features import word_counts
 from preftune.models.tokenizers import load_tokenizer, stop_ids, train_tokenizer
 from preftune.models.value_heads import (
@@ -104,6 +110,7 @@ __all__ = [
     "compute_in",
     "computed_in",
     "context_of",
+    "dealt_by_prompt",
     "embed_by_cooccurrence",
     "first_member",
     "forget_activations",
@@ -115,6 +122,7 @@ __all__ = [
     "load_linear",
     "load_policy",
     "load_reward_model",
+    "load_soup",
     "load_tokenizer",
     "load_value_heads",
     "logprobs_of_rows",

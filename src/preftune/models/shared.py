@@ -212,6 +212,16 @@ def _predictions(
     return asked, which
 
 
+def dealt_by_prompt(rows: Sequence[Row], count: int) -> list[list[int]]:
+    """Places of the rows in at most ``count`` lists, those of one prompt in the same one."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        places.setdefault(row.prompt_ids, []).append(index)
+    of_prompts = list(places.values())
+    hands = [of_prompts[k::count] for k in range(min(count, len(of_prompts)))]
+    return [[index for of_prompt in hand for index in of_prompt] for hand in hands]
+
+
 def packed_length(rows: Sequence[Row]) -> int:
     """Columns of a packed sequence: the prompt once, then every response."""
     return len(rows[0].prompt_ids) + sum(len(row.response_ids) for row in rows)

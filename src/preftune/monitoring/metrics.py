@@ -266,6 +266,12 @@ COMPLETIONS = (
     ),
     Metric("rewards/{name}/mean", "score", "Mean of one named part of the score.", ON_POLICY),
     Metric("rewards/{name}/std", "score", "Standard deviation of that part.", ON_POLICY),
+    Metric(
+        "constraints/{name}/multiplier",
+        "score",
+        "What a unit of a constrained part of the score costs in this iteration.",
+        ON_POLICY,
+    ),
 )
 
 JUDGEMENT = (

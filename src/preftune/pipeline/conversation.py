@@ -15,13 +15,12 @@ from preftune.models import (
     Row,
     ValueHeads,
     collate,
-    load_policy,
     load_tokenizer,
     load_value_heads,
     renderer_for,
 )
 from preftune.pipeline.measure import open_score, torch_device
-from preftune.pipeline.origins import model_folder
+from preftune.pipeline.profiles import open_profiled
 from preftune.records import BadInput, Message, Prompt, Sampling, Score, Text
 from preftune.rollouts import BestOf, NativeEngine
 from preftune.rollouts.cache import generation_cache
@@ -51,6 +50,8 @@ class Conversation:
     picker: "Picker | None" = None
     score: float | None = None
     """What the picker's reward model gave the last answer."""
+    said: str = ""
+    """A preference profile, before the first turn."""
 
     def say(self, text: str) -> Iterator[str]:
         """Adds the user's turn and yields the answer piece by piece; then it is a turn too."""
@@ -80,6 +81,8 @@ class Conversation:
         return room
 
     def _text(self, turns: tuple[Message, ...]) -> Text:
+        if self.said:
+            turns = (replace(turns[0], content=self.said + turns[0].content), *turns[1:])
         if self.renderer.tokenizer.chat_template is not None:
             first = () if self.system is None else (Message("system", self.system),)
             return (*first, *turns)
@@ -157,9 +160,12 @@ def open_conversation(
     device: str = "auto",
     wishes: Wishes = Wishes(),  # noqa: B008
 ) -> Conversation:
-    """A conversation with a policy's folder, a stage's folder, or ``hub:NAME``."""
-    folder = model_folder(model)
-    policy = load_policy(folder, torch_device(device))
+    """A conversation with a policy's folder, a stage's folder, or ``hub:NAME``.
+
+    With a preference profile behind the name: see :func:`open_profiled`.
+    """
+    opened = open_profiled(model, torch_device(device))
+    folder, policy = opened.folder, opened.policy
     tokenizer = load_tokenizer(str(folder).removeprefix("hub:"))
     heads = load_value_heads(folder, policy)
     strength = wishes.value_guidance
@@ -172,6 +178,7 @@ def open_conversation(
         system,
         value_heads=heads,
         picker=_picker(wishes, policy.device),
+        said=opened.said,
     )
 
 

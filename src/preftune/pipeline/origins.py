@@ -66,6 +66,17 @@ def training_rows(model: str | Path, given: str | Path | None) -> Found:
     return load_comparisons(path, skip_bad=skip_bad), str(path), None
 
 
+def start_of(model: str | Path) -> str | None:
+    """The content hash of the model that this one was tuned from; None where no manifest says."""
+    if str(model).startswith("hub:"):
+        return None
+    stage = _stage_of(Path(model).expanduser().absolute())
+    if stage is None:
+        return None
+    roles = {parent.role: parent.sha256 for parent in stage[1].parents}
+    return roles.get("policy", roles.get("model"))
+
+
 def _none(reason: str) -> Found:
     return None, None, f"{reason} Name them with --baseline-train."
 

@@ -1,6 +1,6 @@
 """Opening a recipe's rewards, and what of a user's code a stage depends on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from preftune.pipeline.engines import open_reward_model
 from preftune.pipeline.networks import over_policy
 from preftune.recipe import Section
 from preftune.recipe.judge import JudgeReward
-from preftune.recipe.rewards import Reward, callables_in
-from preftune.records import Score
+from preftune.recipe.profiles import mixes, with_weights
+from preftune.recipe.rewards import Reward, SeveralObjectives, callables_in
+from preftune.records import Prompt, Score
 from preftune.rewards import (
+    WEIGHTS,
     CallableScore,
+    Combine,
     ComposedScore,
     EnsembleScore,
     Part,
@@ -25,9 +28,13 @@ from preftune.rewards import (
     RatingScore,
     RewardModelScore,
     RuleScore,
+    SwitchedSum,
+    UnpromptedScore,
     load_callable,
+    prompted_sum,
     same_vocabulary,
     training_score,
+    weighted_sum,
 )
 from preftune.rollouts import NativeChoose
 
@@ -58,10 +65,31 @@ def open_rewards(
             score = _judged(context, f"rewards.{name}.judge.model", reward.judge)
         else:
             score = _model(context, f"rewards.{name}.model", renderer, policy)
-        parts.append(Part(name, score, reward.weight))
+        parts.append(Part(name, score, reward.weight, reward.gate))
     if not rewards:
         return training_score(parts[0].score)
-    return training_score(ComposedScore(tuple(parts)))
+    composed = training_score(ComposedScore(tuple(parts), _combine(settings)))
+    weighed = settings.weights_in_prompt
+    return composed if weighed is None else UnpromptedScore(composed, weighed.words, renderer)
+
+
+def prompted_weights(prompts: Sequence[Prompt], settings: SeveralObjectives) -> list[Prompt]:
+    """Where the policy reads the weights of its reward, every prompt with every mix of them."""
+    weighed = settings.weights_in_prompt
+    if weighed is None:
+        return list(prompts)
+    return [
+        Prompt(with_weights(prompt.text, weighed.words, mix), {**prompt.columns, WEIGHTS: mix})
+        for prompt in prompts
+        for mix in mixes(weighed.parts, weighed.steps)
+    ]
+
+
+def _combine(settings: SeveralObjectives) -> Combine:
+    if settings.safety_switch is not None:
+        models = {name for name, reward in settings.rewards.items() if reward.model is not None}
+        return SwitchedSum(settings.safety_switch, frozenset({REWARD_MODEL, *models}))
+    return weighted_sum if settings.weights_in_prompt is None else prompted_sum
 
 
 def callable_hashes(settings: Section) -> dict[str, str]:

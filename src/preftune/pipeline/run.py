@@ -43,11 +43,13 @@ from preftune.pipeline.stages import STAGES
 from preftune.pipeline.summary import write_summary
 from preftune.recipe import Recipe, Section
 from preftune.records import BadInput, PreftuneError, RunFailed
-from preftune.training import precision_for
+from preftune.training import precision_for, set_workers, workers
 from preftune.training.journal import CHECKPOINTS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 IDENTITY = "identity.json"
+THREADS = torch.get_num_threads()
+"""What torch chose for this machine."""
 MEASURING = ("evaluate", "reward_model", "cross_validate")
 """Kinds of stage whose summary is an output."""
 
@@ -89,10 +91,15 @@ def run_recipe(recipe: Recipe, recipe_text: str, out: Path, desk: Desk) -> dict[
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """The device to compute on; sets the number of CPU threads."""
-    if recipe.machine.threads is not None:
-        torch.set_num_threads(recipe.machine.threads)
-    wanted = recipe.machine.device
+    """The device to compute on; sets the number of CPU threads and of workers."""
+    machine = recipe.machine
+    device = _device(machine.device)
+    set_workers(machine.workers if device.type == "cpu" else 1)
+    torch.set_num_threads(max(1, (machine.threads or THREADS) // workers()))
+    return device
+
+
+def _device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -14,6 +14,8 @@ class Evaluate(Section):
     kind: Literal["evaluate"] = "evaluate"
     policies: dict[str, Source] = Field(min_length=1)
     """Named policies (base, sft, ppo); samples are shown in this order."""
+    profiles: dict[str, dict[str, float]] = {}
+    """By a policy's name: the weights it reads in its prompts, where it was trained to."""
     prompts: Source
     """Held-out prompts."""
     limit: int | None = Field(default=None, ge=1)
@@ -55,6 +57,9 @@ class Evaluate(Section):
             raise ValueError(
                 f"win_rates name {missing[0]!r}, which is no policy: add it to policies"
             )
+        strange = sorted(set(self.profiles) - set(self.policies))
+        if strange:
+            raise ValueError(f"profiles.{strange[0]} is of no policy: add it to policies")
         if self.best_of and self.best_of_policy not in self.policies:
             raise ValueError(f"best_of_policy = {self.best_of_policy!r} is no policy: name another")
         if self.win_rates and self.judge is None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from preftune.recipe.compute import no_dropout
 from preftune.recipe.engine import FromEngine
 from preftune.recipe.guards import Guards
-from preftune.recipe.rewards import Rewards, check_rewards
+from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -87,7 +87,7 @@ MissingEOS = Annotated[
 ]
 
 
-class OnPolicy(FromEngine):
+class OnPolicy(FromEngine, SeveralObjectives):
     """Sample responses, score them, learn from them, again."""
 
     kind: str
@@ -95,10 +95,6 @@ class OnPolicy(FromEngine):
     """The model to optimise, usually the SFT model."""
     reference: Source | None = None
     """The frozen policy the KL is measured to; the starting policy if not said."""
-    reward_model: Source | None = None
-    """The model whose score is optimised."""
-    rewards: Rewards = {}
-    """More rewards by name, models or functions, added to the reward model's or in its place."""
     prompts: Source
     """Prompts to answer; any file with a ``prompt`` column."""
     iterations: int = Field(default=40, ge=1)
@@ -139,11 +135,6 @@ class OnPolicy(FromEngine):
     """What watches the training, and may stop it."""
     checkpoint_every: int = Field(default=10, ge=1)
     """Iterations between checkpoints."""
-
-    @model_validator(mode="after")
-    def _something_to_optimise(self) -> Self:
-        check_rewards(self.rewards, self.reward_model)
-        return self
 
     @model_validator(mode="after")
     def _adapters_without_dropout(self) -> Self:

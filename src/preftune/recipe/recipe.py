@@ -31,6 +31,7 @@ from preftune.recipe.rounds import Gather, Promote
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
 from preftune.recipe.simpo import SimPO
+from preftune.recipe.soup import Soup
 from preftune.recipe.spin import SPIN
 from preftune.recipe.trpo import TRPO
 
@@ -68,7 +69,8 @@ Stage = Annotated[
     | CrossValidate
     | Gate
     | Gather
-    | Promote,
+    | Promote
+    | Soup,
     Field(discriminator="kind"),
 ]
 
@@ -81,12 +83,15 @@ class DataSettings(Section):
 
 
 class Machine(Section):
-    """Where the run computes. Nothing here changes what is computed."""
+    """Where the run computes. Nothing here changes what is computed but its last digits."""
 
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; torch's own choice if not said."""
+    workers: int = Field(default=1, ge=1)
+    """Micro-batches and answers computed side by side on a CPU, each with its share of the threads.
+    Two beat two threads on small models, above all where other programs want the cores."""
 
 
 class Recipe(Section):
@@ -102,6 +107,17 @@ class Recipe(Section):
     """Where the run computes."""
     stages: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Stage] = Field(min_length=1)
     """Named stages."""
+
+    @model_validator(mode="after")
+    def _adapters_take_turns(self) -> Self:
+        """Networks over one body say at each pass which adapter it uses, so they take turns."""
+        for name, stage in self.stages.items():
+            if self.machine.workers > 1 and getattr(stage, "adapter", None) is not None:
+                raise ValueError(
+                    f"machine.workers = {self.machine.workers} and stages.{name}.adapter exclude "
+                    "each other: set machine.workers = 1"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sources_come_earlier(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.engine import FromEngine
-from preftune.recipe.rewards import Rewards, check_rewards
+from preftune.recipe.rewards import SeveralObjectives
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -25,7 +25,7 @@ class Percentile(Section):
     """The same in the last round."""
 
 
-class RejectionSampling(FromEngine):
+class RejectionSampling(FromEngine, SeveralObjectives):
     """Rounds of: sample K responses a prompt, keep the best by reward, fine-tune on what is kept.
 
     Llama 2's rounds as they stand; with ``accumulate = false`` RAFT.
@@ -34,10 +34,6 @@ class RejectionSampling(FromEngine):
     kind: Literal["rejection_sampling"] = "rejection_sampling"
     policy: Source
     """The model to optimise, usually the SFT model."""
-    reward_model: Source | None = None
-    """The model whose score says which response is best."""
-    rewards: Rewards = {}
-    """More rewards by name, models or functions, added to the reward model's or in its place."""
     prompts: Source
     """Prompts to answer; any file with a ``prompt`` column."""
     rounds: int = Field(default=4, ge=1)
@@ -74,8 +70,13 @@ class RejectionSampling(FromEngine):
     """Rounds between checkpoints."""
 
     @model_validator(mode="after")
-    def _something_to_optimise(self) -> Self:
-        check_rewards(self.rewards, self.reward_model)
+    def _no_constraints(self) -> Self:
+        for name, reward in self.rewards.items():
+            if reward.constraint is not None:
+                raise ValueError(
+                    f"rewards.{name}.constraint needs a method that follows a multiplier from "
+                    "iteration to iteration: use ppo, rloo or another on-policy kind, or a gate"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,13 +1,20 @@
 """What a policy may be trained on: reward models, rules, judges, own functions, added up."""
 
 import re
-from typing import Annotated, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from preftune.recipe.judge import JudgeReward
 from preftune.recipe.rules import Rule
 from preftune.recipe.sections import Section, Source
+from preftune.recipe.several_objectives import (
+    Constraint,
+    RewardGate,
+    SafetySwitch,
+    WeightsInPrompt,
+)
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 TOTAL = "score"
@@ -27,7 +34,18 @@ class Reward(Section):
     judge: JudgeReward | None = None
     """A language model's opinion, asked for every response."""
     weight: float = 1.0
-    """What the score is multiplied with before the parts are added up."""
+    """What the score is multiplied with before the parts are added up; 0 with a constraint."""
+    gate: RewardGate | None = None
+    """What the part must be, or the whole response gets another score."""
+    constraint: Constraint | None = None
+    """The part's mean is kept below a limit, at the price of the other parts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _constrained_parts_stay_out_of_the_sum(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("constraint") is not None:
+            return {"weight": 0.0, **given}
+        return given
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -53,6 +71,46 @@ class Reward(Section):
 
 Rewards = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Reward]
 """Parts of the reward by name."""
+
+
+class SeveralObjectives(Section):
+    """How the parts of a reward become one: their sum, unless something else is said."""
+
+    reward_model: Source | None = None
+    """What the policy is trained on; may be left out where there are ``rewards``."""
+    rewards: Rewards = {}
+    """Further parts of the reward by name: models, functions, rules, judges."""
+    safety_switch: SafetySwitch | None = None
+    """Llama 2's choice between helpfulness and safety, instead of their sum."""
+    weights_in_prompt: WeightsInPrompt | None = None
+    """The policy reads in its prompt how much each part counts."""
+
+    @model_validator(mode="after")
+    def _something_to_optimise(self) -> Self:
+        check_rewards(self.rewards, self.reward_model)
+        known = [*(["reward_model"] if self.reward_model is not None else []), *self.rewards]
+        switch, weighed = self.safety_switch, self.weights_in_prompt
+        if switch is not None:
+            _require_parts("safety_switch", (switch.helpful, switch.safe), known)
+            if switch.helpful == switch.safe:
+                raise ValueError("safety_switch has one part as helpful and safe: name two")
+        if weighed is not None:
+            _require_parts("weights_in_prompt.parts", weighed.parts, known)
+            if switch is not None:
+                raise ValueError(
+                    "safety_switch chooses between two parts and weights_in_prompt weighs them: "
+                    "leave one of the two out"
+                )
+        return self
+
+
+def _require_parts(where: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{where} names {name!r}, which is no part of the reward: "
+                f"there are {', '.join(known)}"
+            )
 
 
 def check_rewards(rewards: Rewards, reward_model: Source | None) -> None:

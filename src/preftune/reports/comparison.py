@@ -10,6 +10,7 @@ from preftune.reports.figures import Interval, interval_chart
 from preftune.reports.frontier import frontier_picture
 from preftune.reports.methods import MEASURES, Comparison, Method
 from preftune.reports.page import Picture, filled, picture_of
+from preftune.reports.pareto import ParetoFront, pareto_picture
 from preftune.reports.tables import Table
 from preftune.reports.wording import (
     NARROW,
@@ -52,9 +53,9 @@ class ComparisonPage:
     runs: tuple[str, ...]
 
 
-def write_comparison(compared: Comparison, target: Path) -> Path:
+def write_comparison(compared: Comparison, target: Path, front: ParetoFront | None = None) -> Path:
     """One HTML file that needs nothing else. The same runs give the same bytes."""
-    write_text_atomic(target, render_comparison(compared))
+    write_text_atomic(target, render_comparison(compared, front))
     return target
 
 
@@ -64,8 +65,9 @@ def write_comparison_table(compared: Comparison, target: Path) -> Path:
     return target
 
 
-def render_comparison(compared: Comparison) -> str:
+def render_comparison(compared: Comparison, front: ParetoFront | None = None) -> str:
     charts = [
+        None if front is None else pareto_picture(compared, front),
         frontier_picture(compared, "judge"),
         frontier_picture(compared, "proxy"),
         win_rates(compared),

@@ -4,8 +4,8 @@ A method is a policy of an evaluate stage together with the settings of every st
 made by. Runs that share all of that and differ in their seeds are seeds of one method.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Method:
     seeds: tuple[int, ...]
     runs: tuple[str, ...]
     measures: Mapping[str, Estimate]
+    axes: Mapping[str, Estimate] = field(default_factory=dict)
+    """Mean score on each of the judge's axes."""
 
     @property
     def label(self) -> str:
@@ -67,6 +69,7 @@ class Method:
             "seeds": list(self.seeds),
             "runs": list(self.runs),
             "over": self.over,
+            "axes": {name: value.as_json() for name, value in self.axes.items()},
         } | {name: None if value is None else value.as_json() for name, value in known.items()}
 
 
@@ -100,6 +103,7 @@ class _Seen:
     identity: str
     run: Run
     measures: Mapping[str, Estimate]
+    axes: Mapping[str, Estimate]
 
 
 def compare_runs(runs: Sequence[Path], against: str | None = None) -> Comparison:
@@ -157,7 +161,8 @@ def _policies(run: Run, each: Measured, opponent: str) -> Iterator[_Seen]:
         if stage is not None:
             found["seconds"] = _point(stage.seconds)
             found["generated_tokens"] = _point(generated_tokens(stage))
-        yield _seen(run, name, stage, source, found)
+        axes = {key: estimate(value) for key, value in mapping(row.get("axes")).items()}
+        yield _seen(run, name, stage, source, found, axes=axes)
     size = number(each.best_of.get("n"))
     if size:
         policy = str(each.stage.settings.get("best_of_policy", "sft"))
@@ -175,6 +180,7 @@ def _seen(
     source: str,
     found: Mapping[str, Estimate | None],
     kind: str | None = None,
+    axes: Mapping[str, Estimate | None] | None = None,
 ) -> _Seen:
     made = mapping(run.recipe.get("stages"))
     manifest = stage.manifest if stage is not None else None
@@ -184,8 +190,13 @@ def _seen(
         origin=hash_value([kind, _made_by(source, made)]),
         identity=manifest.identity if manifest is not None else source,
         run=run,
-        measures={key: value for key, value in found.items() if value is not None},
+        measures=_known(found),
+        axes=_known(axes or {}),
     )
+
+
+def _known(found: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+    return {str(key): value for key, value in found.items() if value is not None}
 
 
 def _stage_of(source: str) -> str:
@@ -248,15 +259,27 @@ def _told(runs: Mapping[tuple[str, str], Run], key: tuple[str, str]) -> str:
 
 
 def _method(name: str, group: Sequence[_Seen]) -> Method:
+    seeds = tuple(one.run.seed for one in group if one.run.seed is not None)
+    return Method(
+        name=name,
+        kind=group[0].kind,
+        seeds=seeds,
+        runs=tuple(str(one.run.folder) for one in group),
+        measures=_together(MEASURES, [one.measures for one in group]),
+        axes=_together(group[0].axes, [one.axes for one in group]),
+    )
+
+
+def _together(keys: Iterable[str], each: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
+    """One estimate over the seeds that have one, or the only one there is."""
     found = {}
-    for key in MEASURES:
-        values = [one.measures[key] for one in group if key in one.measures]
+    for key in keys:
+        values = [one[key] for one in each if key in one]
         if len(values) > 1:
             found[key] = over_seeds([value.value for value in values])
         elif values:
             found[key] = values[0]
-    seeds = tuple(one.run.seed for one in group if one.run.seed is not None)
-    return Method(name, group[0].kind, seeds, tuple(str(o.run.folder) for o in group), found)
+    return found
 
 
 def _rank(method: Method) -> tuple[bool, float, float]:

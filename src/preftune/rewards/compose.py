@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Protocol
 
+from preftune.recipe.several_objectives import RewardGate
 from preftune.records import Axes, BadInput, Completion, RunFailed, Score
 from preftune.rewards.callable import CallableScore
 from preftune.rewards.waiting import wait_for_all
@@ -14,22 +16,43 @@ TOTAL = "score"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named score and its weight in the sum."""
+    """A named score, its weight in the sum, and what it must be, or the sum is another."""
 
     name: str
     score: Score
     weight: float = 1.0
+    gate: RewardGate | None = None
+
+
+class Combine(Protocol):
+    """From the parts' weights and every response's parts to its sum."""
+
+    def __call__(
+        self,
+        weights: Mapping[str, float],
+        axes: Sequence[Axes],
+        completions: Sequence[Completion],
+    ) -> list[float]: ...
+
+
+def weighted_sum(
+    weights: Mapping[str, float], axes: Sequence[Axes], completions: Sequence[Completion]
+) -> list[float]:
+    """Σ weight · part over the parts that apply."""
+    return [sum(weights[name] * value for name, value in row.items()) for row in axes]
 
 
 @dataclass(frozen=True, slots=True)
 class ComposedScore:
     """Σ weight · part over the parts that apply, as ``score``; each part by its name beside it.
 
-    A part that does not apply to a completion is left out of its sum. Raises
-    :class:`RunFailed` naming the row where none applies.
+    A part that does not apply to a completion is left out of its sum; ``combine`` may make
+    another sum of them. A completion whose part breaks a gate gets the gate's score. Raises
+    :class:`RunFailed` naming the row where no part applies.
     """
 
     parts: tuple[Part, ...]
+    combine: Combine = weighted_sum
 
     @property
     def origin(self) -> str:
@@ -45,25 +68,46 @@ class ComposedScore:
             _read(part.score, answer, completions)
             for part, answer in zip(self.parts, answers, strict=True)
         ]
-        return [self._sum(place, completions, columns) for place in range(len(completions))]
+        axes = [
+            self._axes(completion, place, columns) for place, completion in enumerate(completions)
+        ]
+        weights = {part.name: part.weight for part in self.parts}
+        totals = self.combine(weights, axes, completions)
+        return [
+            {TOTAL: self._gated(total, row), **row} for total, row in zip(totals, axes, strict=True)
+        ]
 
-    def _sum(
-        self, place: int, completions: Sequence[Completion], columns: Sequence[list[Axes | None]]
-    ) -> Axes:
-        total, axes = 0.0, {}
+    def _axes(
+        self, completion: Completion, place: int, columns: Sequence[list[Axes | None]]
+    ) -> dict[str, float]:
+        found = {}
         for part, column in zip(self.parts, columns, strict=True):
             value = column[place]
             if value is not None:
-                axes[part.name] = value[TOTAL]
-                total += part.weight * value[TOTAL]
-        if not axes:
+                found[part.name] = value[TOTAL]
+        if not found:
             names = ", ".join(part.name for part in self.parts)
             raise RunFailed(
-                f"No reward applies to a response to prompt {completions[place].prompt.id!r}: "
+                f"No reward applies to a response to prompt {completion.prompt.id!r}: "
                 f"{names} all say None.",
                 remedy="Take such prompts out, or add a reward that applies to every prompt.",
             )
-        return {TOTAL: total, **axes}
+        return found
+
+    def _gated(self, total: float, row: Axes) -> float:
+        """The lowest score of the gates that the row breaks, else its sum."""
+        broken = [
+            part.gate.score
+            for part in self.parts
+            if part.gate is not None and part.name in row and breaks(part.gate, row[part.name])
+        ]
+        return min(broken) if broken else total
+
+
+def breaks(gate: RewardGate, value: float) -> bool:
+    """Whether a part's value is out of its gate's bounds."""
+    too_low = gate.least is not None and value < gate.least
+    return too_low or (gate.most is not None and value > gate.most)
 
 
 def training_score(score: Score) -> Score:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -12,6 +13,7 @@ from preftune.models import (
     axes_of,
     axis_scores,
     collate,
+    dealt_by_prompt,
     fit_rows,
     micro_batches,
     score_of_axes,
@@ -19,6 +21,7 @@ from preftune.models import (
     temperature_of,
 )
 from preftune.records import Axes, Completion
+from preftune.training import side_by_side, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class RewardModelScore:
         """The axes of each row in the model's order, and its score as the last."""
         pad_id = int(self.renderer.tokenizer.pad_token_id)
         if axes_of(self.model.config) is None:
-            read = scores_of_rows(self.model, rows, pad_id, self.micro_batch_tokens)
+            read = scores_side_by_side(self.model, rows, pad_id, self.micro_batch_tokens)
             return [[score] for score in read.tolist()]
         out: list[list[float]] = [[] for _ in rows]
         for indices in micro_batches([len(row) for row in rows], self.micro_batch_tokens):
@@ -79,6 +82,19 @@ class RewardModelScore:
         if self.same_ids and completion.token_ids:
             return Row(completion.prompt_token_ids, completion.token_ids)
         return self.renderer.completion_row(completion)
+
+
+def scores_side_by_side(
+    model: PreTrainedModel, rows: Sequence[Row], pad_id: int, max_tokens: int
+) -> torch.Tensor:
+    """The score of each row, [B], in the rows' order, the prompts dealt out to the workers."""
+    hands = dealt_by_prompt(rows, workers())
+
+    def read(hand: list[int]) -> torch.Tensor:
+        return scores_of_rows(model, [rows[index] for index in hand], pad_id, max_tokens)
+
+    scores = torch.cat(side_by_side(read, hands))
+    return scores[torch.tensor(np.argsort(np.concatenate(hands)), device=scores.device)]
 
 
 def _key(completion: Completion) -> tuple[object, ...]:

@@ -93,17 +93,26 @@ def _exchange(job: bytes, seconds: float) -> tuple[bytes, bool]:
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        with suppress(BrokenPipeError):
-            process.stdin.write(job)
-            process.stdin.close()
+        with process.stdin as pipe, suppress(BrokenPipeError):
+            if not _write(pipe.fileno(), job, end):
+                return b"", True
         return _read(process.stdout.fileno(), end)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        with suppress(BrokenPipeError):
-            process.stdin.close()
+
+
+def _write(pipe: int, job: bytes, end: float) -> bool:
+    """Whether all of it was taken in time."""
+    os.set_blocking(pipe, False)
+    while job:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([], [pipe], [], left)[1]:
+            return False
+        job = job[os.write(pipe, job) :]
+    return True
 
 
 def _read(pipe: int, end: float) -> tuple[bytes, bool]:

@@ -15,9 +15,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from preftune.recipe.profiles import AT
 from preftune.records import Message, Sampling
 from preftune.rollouts.streaming import Stream
 from preftune.serving.answers import Answer
+from preftune.serving.profiled import Profiled
 from preftune.serving.requests import Asked, ChatRequest, CompletionRequest
 from preftune.serving.shapes import Refused, Shape
 from preftune.serving.worker import Job, Overloaded, Served
@@ -39,15 +41,21 @@ PAGES = {
 }
 
 
-def create_app(models: Mapping[str, Served], *, key: str | None = None) -> FastAPI:
-    """The app over models that are not started yet. With ``key`` clients must send it."""
+def create_app(
+    models: Mapping[str, Served], *, key: str | None = None, profiles: Profiled | None = None
+) -> FastAPI:
+    """The app over models that are not started yet. With ``key`` clients must send it.
+
+    ``profiles`` makes a model of a name such as ``assistant@helpful=.7,harmless=.3``.
+    """
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         for model in models.values():
             model.start()
         yield
-        for model in models.values():
+        made = profiles.opened if profiles is not None else []
+        for model in (*models.values(), *made):
             await asyncio.to_thread(model.stop)
 
     app = FastAPI(title="preftune", lifespan=running, docs_url=None, redoc_url=None)
@@ -56,17 +64,22 @@ def create_app(models: Mapping[str, Served], *, key: str | None = None) -> FastA
     for place, (name, kind) in PAGES.items():
         app.add_api_route(place, _page(name, kind), include_in_schema=False)
 
+    async def find(name: str) -> Served:
+        if name not in models and profiles is not None and AT in name:
+            return await asyncio.to_thread(profiles.find, name)
+        return _find(models, name)
+
     @app.get("/v1/models")
     async def listed() -> dict[str, Any]:
         return {"object": "list", "data": [_card(name) for name in models]}
 
     @app.get("/v1/models/{name:path}")
     async def one(name: str) -> dict[str, Any]:
-        return _card(_find(models, name).name)
+        return _card((await find(name)).name)
 
     @app.post("/v1/chat/completions", response_model=None)
     async def chat(asked: ChatRequest) -> Response:
-        model = _find(models, asked.model)
+        model = await find(asked.model)
         turns = [Message(turn.role, turn.text) for turn in asked.messages]
         top = asked.top_logprobs if asked.logprobs else None
         if asked.top_logprobs and not asked.logprobs:
@@ -76,10 +89,10 @@ def create_app(models: Mapping[str, Served], *, key: str | None = None) -> FastA
 
     @app.post("/v1/completions", response_model=None)
     async def complete(asked: CompletionRequest) -> Response:
-        model = _find(models, asked.model)
+        model = await find(asked.model)
         if asked.best_of not in (None, asked.n):
             raise Refused(400, "best_of is not served.", param="best_of")
-        prompts = [model.renderer.prompt_ids(prompt) for prompt in asked.prompts]
+        prompts = [model.text_ids(prompt) for prompt in asked.prompts]
         work = _Work(model, asked, prompts, asked.max_tokens, asked.logprobs, chat=False)
         return await _answered(work)
 

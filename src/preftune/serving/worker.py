@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from preftune.models import Renderer, load_policy, load_tokenizer, renderer_for
+from preftune.models import Renderer, load_tokenizer, renderer_for
 from preftune.pipeline.measure import torch_device
-from preftune.pipeline.origins import model_folder
+from preftune.pipeline.profiles import open_profiled
+from preftune.recipe.profiles import AT, split_profile
 from preftune.records import BadInput, Message
 from preftune.rollouts.streaming import Stream, Written, stream_answers
 from preftune.serving.answers import Answer
@@ -47,11 +49,14 @@ class Served:
     renderer: Renderer
     batch_size: int = 64
     most_waiting: int = 4096
+    said: str = ""
+    """A preference profile in words, before the first turn of a user."""
     decoder: PreTrainedTokenizerBase = field(init=False)
     """A tokenizer of the thread's own: one may not be used by two at one time."""
     _waiting: deque[Job] = field(default_factory=deque)
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
+    _writing: bool = False
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -72,13 +77,25 @@ class Served:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Puts jobs in line. Raises :class:`Overloaded`."""
         with self._turn:
-            if len(self._waiting) + len(jobs) > self.most_waiting:
+            if self._closed or len(self._waiting) + len(jobs) > self.most_waiting:
                 raise Overloaded
             self._waiting.extend(jobs)
             self._turn.notify()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is written or waits."""
+        with self._turn:
+            return not self._waiting and not self._writing
+
+    def text_ids(self, prompt: str) -> tuple[int, ...]:
+        """A plain prompt's ids."""
+        return self.renderer.prompt_ids(self.said + prompt)
+
     def prompt_ids(self, turns: Sequence[Message]) -> tuple[int, ...]:
         """A conversation's ids; without a chat template its turns are joined by line ends."""
+        if self.said:
+            turns = _told(self.said, turns)
         if self.renderer.tokenizer.chat_template is not None:
             return self.renderer.prompt_ids(tuple(turns))
         return self.renderer.prompt_ids("\n".join(turn.content for turn in turns))
@@ -86,7 +103,9 @@ class Served:
     def _work(self) -> None:
         while True:
             with self._turn:
+                self._writing = False
                 self._turn.wait_for(lambda: self._waiting or self._closed)
+                self._writing = True
                 if self._closed:
                     return
                 count = min(self.batch_size, len(self._waiting))
@@ -116,31 +135,50 @@ class Served:
         job.tell(job.answer)
 
 
+def _told(said: str, turns: Sequence[Message]) -> list[Message]:
+    first = next((place for place, turn in enumerate(turns) if turn.role == "user"), 0)
+    return [
+        Message(turn.role, said + turn.content) if place == first else turn
+        for place, turn in enumerate(turns)
+    ]
+
+
+def open_served(name: str, source: str, device: torch.device, batch_size: int) -> Served:
+    """A model that is not started yet, by its source with or without a profile."""
+    opened = open_profiled(source, device)
+    tokenizer = load_tokenizer(str(opened.folder).removeprefix("hub:"))
+    renderer = renderer_for(opened.policy, tokenizer, opened.folder)
+    return Served(name, opened.policy, renderer, batch_size, said=opened.said)
+
+
 def open_models(
     named: Sequence[str], *, device: str = "auto", batch_size: int = 64
 ) -> dict[str, Served]:
-    """Models by the names clients use: ``FOLDER`` or ``NAME=FOLDER``, the folder a policy's or a
-    stage's, or ``hub:NAME``. Raises :class:`BadInput` for two of one name.
+    """Models by the names clients use: ``SOURCE`` or ``NAME=SOURCE``, the source a policy's or a
+    stage's folder, ``hub:NAME`` or a file of profiles. Raises :class:`BadInput` for two of one
+    name.
     """
     found: dict[str, Served] = {}
     for given in named:
-        name, source = _split(given)
+        name, source = split_name(given)
         if name in found:
             raise BadInput(
                 f"Two models are called {name!r}.", remedy="Give one a name: NAME=MODEL."
             )
-        folder = model_folder(source)
-        policy = load_policy(folder, torch_device(device))
-        tokenizer = load_tokenizer(str(folder).removeprefix("hub:"))
-        renderer = renderer_for(policy, tokenizer, folder)
-        found[name] = Served(name, policy, renderer, batch_size)
+        found[name] = open_served(name, source, torch_device(device), batch_size)
     return found
 
 
-def _split(given: str) -> tuple[str, str]:
+def profiled_sources(named: Sequence[str]) -> dict[str, str]:
+    """The sources of models by name that a profile may be asked of: those without one already."""
+    pairs = [split_name(given) for given in named]
+    return {name: source for name, source in pairs if split_profile(source)[1] is None}
+
+
+def split_name(given: str) -> tuple[str, str]:
     """Name and source; a folder without a name is called as it is, a ``model`` as its parent."""
     name, equals, source = given.partition("=")
-    if equals and name and source and not Path(given).exists():
+    if equals and name and source and AT not in name and not Path(given).exists():
         return name, source
     parts = Path(given.removeprefix("hub:")).parts
     tail = list(itertools.dropwhile(lambda part: part == "model", reversed(parts)))

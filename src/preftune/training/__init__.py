@@ -8,6 +8,7 @@ from preftune.training.order import batch_indices, shuffled, steps_per_epoch
 from preftune.training.owned import owned_parameters
 from preftune.training.schedule import learning_rate
 from preftune.training.step import Besides, Loss, StepReport, Training
+from preftune.training.workers import dealt, set_workers, side_by_side, workers
 
 __all__ = [
     "Besides",
@@ -19,12 +20,16 @@ __all__ = [
     "Training",
     "batch_indices",
     "bfloat16_unit",
+    "dealt",
     "learning_rate",
     "load_weights",
     "owned_parameters",
     "precision_for",
     "processor_flags",
+    "set_workers",
     "shuffled",
+    "side_by_side",
     "steps_per_epoch",
     "weights_of",
+    "workers",
 ]

@@ -2,11 +2,13 @@
 
 Algorithms call this; it knows nothing of them. An objective's loss is already divided by what
 the whole step counts (tokens, pairs), so that the split into micro-batches changes nothing.
+With several workers each micro-batch is split once more, for them to compute side by side.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from functools import reduce
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -16,8 +18,7 @@ from preftune.recipe import Optimizer
 from preftune.records import RunFailed
 from preftune.training.owned import owned_parameters
 from preftune.training.schedule import learning_rate
-
-T = TypeVar("T")
+from preftune.training.workers import dealt, side_by_side, workers
 
 
 class Loss(NamedTuple):
@@ -26,6 +27,9 @@ class Loss(NamedTuple):
     total: torch.Tensor
     sums: dict[str, torch.Tensor]
 
+
+Seen = tuple[torch.Tensor, dict[str, torch.Tensor]]
+"""A loss and its sums without their graph."""
 
 Besides = Callable[[int], Iterable[Loss]]
 """Further losses of optimizer step ``at``, each counted whole; made one after the other."""
@@ -67,23 +71,28 @@ class Training:
         self.optimizers = {
             name: _optimizer(networks[name], settings) for name, settings in self.settings.items()
         }
+        every = [p for network in networks.values() for _, p in owned_parameters(network)]
+        self._weights = [weight for weight in dict.fromkeys(every) if weight.requires_grad]
+        self._in_turn = False
 
     def step(
         self,
-        micro_batches: Sequence[T],
-        objective: Callable[[T], Loss],
+        micro_batches: Sequence[list[int]],
+        objective: Callable[[list[int]], Loss],
         *,
         at: int,
         only: Sequence[str] | None = None,
+        together: int = 1,
     ) -> StepReport:
         """Moves the networks (``only`` some of them) once. ``at`` counts steps from 0.
+
+        ``together`` neighbours of a micro-batch stay neighbours where workers share it.
 
         Raises :class:`RunFailed` when the loss or a gradient is no finite number; the weights
         are then untouched by this step.
         """
-        _reseed(derive_seed(self.seed, "step", at))
         moving = list(self.optimizers) if only is None else list(only)
-        losses = [self._backward(objective(micro_batch)) for micro_batch in micro_batches]
+        losses = self._losses(micro_batches, objective, at, together)
         others = [self._backward(part) for part in (self.besides(at) if only is None else ())]
         loss = float(torch.stack([total for total, _ in losses + others]).sum())
         norms = {name: self._clip(name) for name in moving}
@@ -99,9 +108,40 @@ class Training:
         sums, besides = (_total([sums for _, sums in parts]) for parts in (losses, others))
         return StepReport(loss, sums, norms, rates, besides)
 
-    def _backward(self, loss: Loss) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _losses(
+        self,
+        micro_batches: Sequence[list[int]],
+        objective: Callable[[list[int]], Loss],
+        at: int,
+        together: int,
+    ) -> list[Seen]:
+        """The micro-batches' losses, their gradients added to the weights' in a fixed order."""
+        seed, count = derive_seed(self.seed, "step", at), workers()
+        _reseed(seed)
+        if count > 1 and not self._in_turn:
+            untouched = torch.default_generator.get_state()
+            parts = [part for batch in micro_batches for part in dealt(batch, count, together)]
+            found = side_by_side(lambda part: self._gradients(objective(part)), parts)
+            if torch.equal(untouched, torch.default_generator.get_state()):
+                self._add([gradients for _, gradients in found])
+                return [loss for loss, _ in found]
+            # Dropout: random numbers must be drawn in one order, so nothing is side by side.
+            self._in_turn = True
+            _reseed(seed)
+        return [self._backward(objective(micro_batch)) for micro_batch in micro_batches]
+
+    def _gradients(self, loss: Loss) -> tuple[Seen, tuple[torch.Tensor | None, ...]]:
+        return _detached(loss), torch.autograd.grad(loss.total, self._weights, allow_unused=True)
+
+    def _add(self, parts: Sequence[Sequence[torch.Tensor | None]]) -> None:
+        for weight, *gradients in zip(self._weights, *parts, strict=True):
+            known = [gradient for gradient in gradients if gradient is not None]
+            if known:
+                weight.grad = reduce(torch.add, known) if len(known) > 1 else known[0].clone()
+
+    def _backward(self, loss: Loss) -> Seen:
         loss.total.backward()
-        return loss.total.detach(), {name: part.detach() for name, part in loss.sums.items()}
+        return _detached(loss)
 
     def _forget_gradients(self) -> None:
         for optimizer in self.optimizers.values():
@@ -119,6 +159,10 @@ class Training:
             group["lr"] = rate
         self.optimizers[name].step()
         return rate
+
+
+def _detached(loss: Loss) -> Seen:
+    return loss.total.detach(), {name: part.detach() for name, part in loss.sums.items()}
 
 
 def _reseed(seed: int) -> None:

@@ -2,5 +2,6 @@
 
 from preftune.web.app import create_app
 from preftune.web.settings import WebSettings
+from preftune.web.talking import Policy
 
-__all__ = ["WebSettings", "create_app"]
+__all__ = ["Policy", "WebSettings", "create_app"]

@@ -46,6 +46,7 @@ from preftune.web.shapes import (
     SubmitRequest,
     TextView,
 )
+from preftune.web.talking import check_talk
 from preftune.web.who import Labeler, Person, Somebody, TheStore
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -186,7 +187,8 @@ def draft(
 @api.post("/judgments", response_model=ReceiptView)
 def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONResponse:
     """Store an answer. When this answers 200, it is on the disk; sending it again is safe."""
-    _own(store, asked.assignment_id, person)
+    given = _own(store, asked.assignment_id, person)
+    check_talk(projects.by_id(store, given.project_id), given.item, person.id, asked.answer)
     receipt = judgments.submit(
         store,
         Submission(
@@ -205,6 +207,9 @@ def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONRespon
 @api.post("/judgments/{judgment}/revise", response_model=ReceiptView)
 def revise(judgment: JudgmentId, asked: Answered, store: TheStore, person: Labeler) -> JSONResponse:
     """Change an earlier answer of yours: a new revision, the old one stays."""
+    found = judgments.by_id(store, judgment)
+    item = items.by_number(store, found.item_number)
+    check_talk(projects.by_id(store, found.project_id), item, person.id, asked.answer)
     receipt = judgments.revise(
         store,
         Revision(

@@ -14,6 +14,7 @@ from preftune.feedback.store.faults import (
     Unknown,
 )
 from preftune.records import BadInput
+from preftune.web.talking import Unavailable
 from preftune.web.views import page
 from preftune.web.who import BadForm, NotAllowed, NotLoggedIn
 
@@ -24,6 +25,7 @@ STATUS: tuple[tuple[type[Refused], int], ...] = (
     (InvalidAnswer, 422),
     (Forbidden, 403),
     (BadForm, 403),
+    (Unavailable, 503),
 )
 
 

@@ -62,6 +62,11 @@ def item_view(project: Project, item: Item, order: Sequence[int], render: bool) 
     }
     if project.kind == "rewrite":  # the text to mend, to the letter
         view["responses"][0]["source"] = item.responses[0].text
+    if project.kind == "conversation":  # what is shown comes while they talk
+        view["talk"] = True
+        view["responses"] = [{"index": index, "text": "", "html": None} for index in order]
+        if isinstance(item.prompt, str):
+            view["context"][0]["role"] = "task"
     if project.kind == "steps":
         question = StepsQuestion.model_validate(dict(project.question))
         steps = steps_of(question, item.responses[0].text)
@@ -198,6 +203,16 @@ def _flags(answer: Mapping[str, Any], letters: Mapping[int, str]) -> str:
     return ", ".join(found) or "nothing found"
 
 
+def _conversation(answer: Mapping[str, Any], letters: Mapping[int, str]) -> str:
+    turns = answer.get("turns") or []
+    said = [f"{len(turns)} turn{'' if len(turns) == 1 else 's'}"]
+    for index, name in enumerate("ab"):
+        wins = sum(turn.get("choice") == name for turn in turns)
+        if wins:
+            said.append(f"{letters.get(index, name)} better in {wins}")
+    return ", ".join([*said, *([_rules(answer, letters)] if answer.get("rules") else [])])
+
+
 _SAID = {
     "comparison": _comparison,
     "ranking": _ranking,
@@ -207,6 +222,7 @@ _SAID = {
     "rewrite": _text,
     "steps": _steps,
     "rule": _rules,
+    "conversation": _conversation,
     "flags": _flags,
 }
 

@@ -104,6 +104,8 @@ class ItemView(BaseModel):
     responses: list[ResponseView]
     order: list[int]
     steps: list[TextView] | None = None
+    talk: bool = False
+    """Whether the responses are still to come, from policies that are talked with."""
 
 
 class AssignmentView(BaseModel):

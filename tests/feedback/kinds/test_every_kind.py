@@ -27,6 +27,20 @@ from preftune.recipe.reward_objectives import Objective
 from preftune.records import BadInput
 from tests.feedback import made
 
+
+def turn(said: str, choice: str | None, *replies: str) -> dict[str, Any]:
+    """A turn of a conversation, as it is stored."""
+    kept = 1 if choice == "b" else 0
+    return {
+        "said": said,
+        "replies": list(replies),
+        "seal": "",
+        "choice": choice,
+        "strength": None,
+        "kept": kept,
+    }
+
+
 CASES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]], Format, Any, int]] = {
     "comparison": (
         ("Yes.", "No."),
@@ -80,6 +94,16 @@ CASES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]], Format, Any, int]]
         Format.UNPAIRED,
         load_judged,
         1,
+    ),
+    "conversation": (
+        ("", ""),
+        [
+            {"turns": [turn("Hot?", "b", "Yes.", "No."), turn("Sure?", "tie", "No.", "Quite.")]},
+            {"turns": [turn("Hi", "a", "Hello.", "What?")]},
+        ],
+        Format.PREFERENCE,
+        load_comparisons,
+        3,
     ),
     "flags": (
         ("x",),
@@ -164,6 +188,15 @@ def test_untouched_is_null_and_cannot_judge_stands_alone(name: str) -> None:
         ("ranking", ("x", "y"), {"ranks": [1]}),
         ("ratings", ("x",), {"ratings": [{"helpful": 8, "honest": 1, "harmless": 1}]}),
         ("ratings", ("x",), {"ratings": [{"helpful": 3}]}),
+        ("conversation", ("", ""), {"turns": [{"said": "x", "replies": ["y", "z"]}]}),
+        ("conversation", ("", ""), {"turns": [{"said": "x", "replies": ["y"], "choice": "a"}]}),
+        ("conversation", ("",), {"turns": [{"said": "x", "replies": ["y"], "choice": "a"}]}),
+        (
+            "conversation",
+            ("", ""),
+            {"turns": [{"said": "x", "replies": ["y", "z"], "choice": "a", "kept": 1}]},
+        ),
+        ("conversation", ("",), {"turns": [{"said": "x", "replies": ["y"]}] * 9}),
         ("thumbs", ("x",), {"thumb": "sideways"}),
         ("demonstration", (), {"text": "  "}),
         ("steps", ("x\ny",), {"marks": ["right"]}),

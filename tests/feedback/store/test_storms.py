@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from preftune.feedback.store.engine import Store, open_store
 from preftune.feedback.store.nouns import Assignment
 from preftune.feedback.store.schema import JUDGMENT, SLOT
 from tests.feedback import made, postgres
-from tests.feedback.store.writers import read_outbox, storm
+from tests.feedback.store.writers import WAIT, read_outbox, storm
 
 POINTS = sorted(name for name in FAILPOINTS if name.startswith("judgment."))
 
@@ -88,7 +89,7 @@ def run_writer(
 ) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "PREFTUNE_FAILPOINT": failpoint}
     command = [sys.executable, "-m", "tests.feedback.store.writers", url, str(project), str(person)]
-    return subprocess.run([*command, str(outbox)], env=environment, check=False)
+    return subprocess.run([*command, str(outbox)], env=environment, check=False, timeout=WAIT)
 
 
 def no_ack_is_lost(tmp_path: Path, point: str, after: int) -> None:
@@ -127,7 +128,7 @@ def test_an_acknowledged_judgment_was_forced_to_the_disk(tmp_path: Path) -> None
     calls = "trace=fsync,fdatasync,write,pwrite64,openat"
     command = ["strace", "-f", "-y", "-s", "200", "-e", calls, "-o", str(log)]
     command += [sys.executable, "-m", "tests.feedback.store.writers", url, str(project)]
-    subprocess.run([*command, str(person), str(outbox)], check=True)
+    subprocess.run([*command, str(person), str(outbox)], check=True, timeout=WAIT)
     order = ""
     for line in log.read_text().splitlines():
         if re.search(r"\bp?write(64)?\(.*outbox", line):
@@ -150,10 +151,12 @@ def test_killed_anywhere(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "tests.feedback.store.writers", url, str(project)]
         child = subprocess.Popen([*command, str(person), str(outbox)])
         before = len(read_outbox(outbox)[1])
+        end = time.monotonic() + WAIT
         while child.poll() is None and len(read_outbox_safely(outbox)) < before + 5 + 3 * number:
-            pass
+            assert time.monotonic() < end, "the writer acknowledges nothing"
+            time.sleep(0.001)
         child.kill()
-        child.wait()
+        child.wait(WAIT)
         trim(outbox)
     assert run_writer(url, project, person, outbox).returncode == 0
     sent, acked = read_outbox(outbox)

@@ -25,14 +25,15 @@ def storm(
     results: Any = context.Queue()
     start = context.Barrier(len(people))
     workers = [
-        context.Process(target=_label, args=(url, project, one, begin, start, results))
+        context.Process(target=_label, args=(url, project, one, begin, start, results), daemon=True)
         for one in people
     ]
     for worker in workers:
         worker.start()
     found = [results.get(timeout=WAIT) for _ in workers]
     for worker in workers:
-        worker.join()
+        worker.join(60)
+        assert worker.exitcode == 0, worker
     return [a for acked, _ in found for a in acked], [e for _, errors in found for e in errors]
 
 

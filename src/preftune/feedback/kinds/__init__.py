@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from preftune.feedback.kinds.comparison import COMPARISON
+from preftune.feedback.kinds.conversation import CONVERSATION
 from preftune.feedback.kinds.demonstration import DEMONSTRATION
 from preftune.feedback.kinds.flags import FLAGS_KIND
 from preftune.feedback.kinds.kind import (
@@ -54,6 +55,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             STEPS,
             RULE,
             FLAGS_KIND,
+            CONVERSATION,
         )
     }
 )

@@ -22,6 +22,7 @@ from preftune.pipeline.stages import (
     rejection_sampling,
     reward_model,
     sft,
+    soup,
     spin,
     world,
 )
@@ -46,5 +47,6 @@ STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "gate": gate.run,
     "gather": gather.run,
     "promote": promote.run,
+    "soup": soup.run,
 }
 """What runs a stage of each kind."""

@@ -30,8 +30,10 @@ from preftune.pipeline.engines import (
     sampling_of,
 )
 from preftune.pipeline.further_measures import further_measures
+from preftune.pipeline.profiles import told_weights
 from preftune.recipe import Evaluate
 from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
+from preftune.rewards import unprompted
 from preftune.rollouts import NativeEngine
 from preftune.stats import mean_estimate
 
@@ -77,10 +79,13 @@ def _write(
     for name in settings.policies:
         engine = open_guided(context, f"policies.{name}", settings.sampling)
         sampling = sampling_of(settings.sampling, engine, context.seed_for("sample", name))
-        written[name] = engine(prompts, sampling)
+        told = told_weights(prompts, settings.profiles.get(name), engine.policy)
+        written[name] = engine(told.prompts, sampling)
         kls[name] = None
         if reference is not None and sampling.temperature > 0:
             kls[name] = _kl(engine, reference, written[name], sampling).as_json()
+        if told.words is not None:
+            written[name] = [unprompted(c, told.words, engine.renderer) for c in written[name]]
         bar.advance(note=name)
     return written, kls
 

@@ -51,7 +51,8 @@ from preftune.pipeline.engines import (
     sampling_of,
 )
 from preftune.pipeline.networks import base_for_saving, learner, over_policy, reference_of
-from preftune.pipeline.rewards import open_rewards
+from preftune.pipeline.profiles import KEY
+from preftune.pipeline.rewards import open_rewards, prompted_weights
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.sources import GOLD
 from preftune.recipe import NLPO, PPO, OnPolicy, OnPolicyWithCritic
@@ -113,6 +114,9 @@ def run(context: StageContext[OnPolicy]) -> StageOutcome:
         close_engine(writer)
         outputs = {"model": "model"}
         card = model_card(context, SAID[settings.kind])
+        if settings.weights_in_prompt is not None:
+            weighed = settings.weights_in_prompt.model_dump(mode="json")
+            setattr(inputs.policy.config, KEY, weighed)
         base = base_for_saving(context, "policy")
         save_model(inputs.policy, tokenizer, context.model_folder, card, base)
         if isinstance(inputs, CriticInputs):
@@ -219,7 +223,7 @@ def value_role(settings: OnPolicy) -> str:
 def prompts_that_fit(context: StageContext[Any], renderer: Renderer) -> list[Prompt]:
     """The prompts that fit, by the recipe's policy for long ones."""
     settings = context.settings
-    prompts = load_prompts(context.inputs["prompts"])
+    prompts = prompted_weights(load_prompts(context.inputs["prompts"]), settings)
     room = renderer.context - settings.sampling.max_new_tokens
     longest = min(settings.max_prompt_length or room, room)
     ids = [renderer.prompt_ids(prompt.text) for prompt in prompts]

@@ -5,6 +5,7 @@
 import {showDiff} from "./diff.js";
 import {ranking} from "./ranking.js";
 import {ratings, steps} from "./groups.js";
+import {conversation} from "./conversation.js";
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -202,6 +203,7 @@ function flags(question) {
 export function formFor(kind, question) {
   const made = {
     comparison, thumbs, ranking, ratings, steps, rule, flags,
+    conversation: (asked) => conversation(asked, rule),
     demonstration: (asked) => writing(asked, false),
     rewrite: (asked) => writing(asked, true),
   }[kind](question);

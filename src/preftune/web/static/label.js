@@ -111,6 +111,7 @@ function show(given, answer = null) {
   state.lost = null;
   state.showing = true;
   given.item.fill = fill;
+  form.attach?.(talkTo(given));
   showItem(given.item);
   form.clear(given.item);
   const draft = answer ?? newestDraft(given);
@@ -124,6 +125,20 @@ function show(given, answer = null) {
   scrollTo(0, 0);
   if (form.focus && matchMedia("(pointer: fine)").matches) form.focus();
   else main.focus({preventScroll: true});
+}
+
+/** How a conversation's message reaches the policies: an answer of the API, its errors told. */
+function talkTo(given) {
+  return async (turns, said) => {
+    const {id, lease_token} = given.assignment ?? {};
+    if (!id) return null;
+    const answer = await api("POST", `/assignments/${id}/say`, {lease_token, turns, said});
+    if (answer.status === 200) { fault(""); return answer.body; }
+    if (answer.status === 401) loggedOut();
+    else if (answer.status === 410) leaseLost(given, answer.body.error);
+    else fault(answer.body?.error?.sentence ?? "The server does not answer; what you wrote is kept.");
+    return null;
+  };
 }
 
 function showEmpty(title, text, again = true) {

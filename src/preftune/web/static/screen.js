@@ -15,7 +15,7 @@ function fillText(root, view) {
 
 function turn(view, asked) {
   const made = $("#turn").content.cloneNode(true), article = $(".turn", made);
-  $(".role", made).textContent = {user: "User", assistant: "Assistant", system: "System"}[view.role] ?? view.role;
+  $(".role", made).textContent = {user: "User", assistant: "Assistant", system: "System", task: "What you are to do"}[view.role] ?? view.role;
   article.classList.toggle("asked", asked);
   fillText(made, view);
   return made;
@@ -31,7 +31,7 @@ export function showItem(item) {
   $("summary", fold).textContent = `${earlier.length} earlier ${earlier.length === 1 ? "turn" : "turns"}`;
   $(".turns", fold).replaceChildren(...earlier.map((one) => turn(one, false)));
   $("#last-turns").replaceChildren(...later.map((one, place) => turn(one, place === 0)));
-  const cards = item.steps ? [] : item.responses;
+  const cards = item.steps || item.talk ? [] : item.responses;
   const area = $("#responses");
   area.hidden = !cards.length;
   area.classList.toggle("many", cards.length > 1);
