@@ -48,7 +48,6 @@ SHARED_STEPS = {
     "guarding",
     "kl_control",
     "offline",
-    "reference_file",
     "on_policy",
     "reference_file",
     "reward_answers",
