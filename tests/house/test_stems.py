@@ -53,6 +53,7 @@ SHARED_STEPS = {
     "kl_control",
     "offline",
     "on_policy",
+    "reference_file",
     "reward_answers",
     "reward_batches",
     "reward_comparisons",

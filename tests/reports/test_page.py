@@ -103,7 +103,6 @@ def test_the_numbers_are_on_the_page(report: str) -> None:
         "10.9 (10.4–11.4)",
     ):
         assert text in seen, text
-X
 
 
 def test_everything_has_its_heading_and_its_sentence(report: str) -> None:
