@@ -34,7 +34,7 @@ def plain(
 
 
 @pytest.mark.parametrize("rows", [1, 5, 23, 100])
-@pytest.mark.parametrize("temperature", [0.7, 1.0])
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
 def test_the_plain_formula_s_numbers_and_gradients(rows: int, temperature: float) -> None:
     found: list[list[torch.Tensor]] = []
     for way in (plain, lambda *given, **named: chunked(*given, rows=rows, **named)):
@@ -57,7 +57,7 @@ def test_gradients_by_finite_differences(which: int) -> None:
         return both if which == 2 else both[which]
 
     hidden, weight, tokens = drawn(torch.float64)
-    assert torch.autograd.gradcheck(told, (hidden, weight))
+    assert torch.autograd.gradcheck(told, (hidden, weight), raise_exception=False)
 
 
 def test_a_frozen_head_gets_no_gradient() -> None:

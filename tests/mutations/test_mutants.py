@@ -123,7 +123,7 @@ MUTANTS = [
     Mutant("cut-off responses are kept", f"{STORY}.rejection_sampling",
            "if one.ended or not recipe.drop_unfinished", "if True", "best_of"),
     Mutant("a part's weight is forgotten", f"{REWARDS}.compose",
-           "part.weight * value[TOTAL]", "value[TOTAL]", "parts"),
+           "part.name: part.weight for", "part.name: 1.0 for", "parts"),
     Mutant("gold may be a part", f"{REWARDS}.compose",
            'if "gold" in origins:', 'if "gold" in ():', "parts"),
     Mutant("the margin's reference swapped with the policy", f"{MATHS}.losses.dpo",

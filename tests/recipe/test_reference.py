@@ -19,7 +19,7 @@ def test_the_examples_are_recipes() -> None:
     assert list(extending.stages)[-2:] == ["reward", "ppo"]
     assert (extending.stages["ppo"].kl.coefficient, extending.stages["ppo"].iterations) == (
         0.05,
-        18,
+        20,
     )
     assert first.stages["judge"].optimizer.learning_rate == 1e-4
     assert first.stages["judge"].optimizer.warmup_steps == 10

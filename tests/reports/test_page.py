@@ -103,6 +103,7 @@ def test_the_numbers_are_on_the_page(report: str) -> None:
         "10.9 (10.4–11.4)",
     ):
         assert text in seen, text
+    assert report.count('class="sample"') == 10 + 2  # ten, and two that are worth reading
 
 
 def test_everything_has_its_heading_and_its_sentence(report: str) -> None:

@@ -65,6 +65,7 @@ MATRIX = {
     "POST /api/assignments/{assignment}/draft": LABEL,
     "GET /api/assignments/{assignment}/questions": LABEL,
     "POST /api/assignments/{assignment}/questions": LABEL,
+    "POST /api/assignments/{assignment}/say": LABEL,
     "POST /api/judgments": LABEL,
     "GET /api/judgments/{judgment}": LABEL,
     "POST /api/judgments/{judgment}/revise": LABEL,

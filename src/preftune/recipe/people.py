@@ -24,7 +24,7 @@ class People(Section):
     """The store's project; made where it is missing. A project of another run is added to."""
     candidates: Source
     """What a ``candidates`` stage wrote."""
-    title: str = ""
+    title: str = "Which response is better?"
     """What people see above the work."""
     instructions: str = "Which response is better? Say how much, or that they are equally good."
     """The first guidelines, in Markdown."""
