@@ -119,7 +119,7 @@ def test_killed_at_random_and_again(seed: int, whole: Whole, tmp_path: Path) -> 
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(40))
 def test_killed_at_any_moment(seed: int, whole: Whole, tmp_path: Path) -> None:
     out, before, after = tmp_path / "run", tmp_path / "before", tmp_path / "after"
     child = start(whole.recipe, out, before, {})

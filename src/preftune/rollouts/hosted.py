@@ -13,8 +13,15 @@ from typing import NamedTuple, Protocol
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Renderer, Row, collate, computed_in, response_logprobs
-from preftune.records import BadInput, Completion, Prompt, RunFailed, Sampling, StopReason
+from preftune.models import (
+    Renderer,
+    Row,
+    collate,
+    computed_in,
+    fit_prompts,
+    response_logprobs,
+)
+from preftune.records import Completion, Prompt, RunFailed, Sampling, StopReason
 
 PROBE_PROMPTS, PROBE_TOKENS = 4, 8
 EXACT, ROUNDED = 1e-3, 0.1
@@ -86,12 +93,8 @@ class HostedEngine:
             self.publish(self.version)
         room = self.renderer.context - sampling.max_new_tokens
         room = room if self.longest_prompt is None else min(room, self.longest_prompt)
-        if room < 1:
-            raise BadInput(
-                "The model's context leaves no room for a prompt.",
-                remedy="Lower sampling.max_new_tokens.",
-            )
-        ids = [self.renderer.prompt_ids(prompt.text)[-room:] for prompt in prompts]
+        whole = [self.renderer.prompt_ids(prompt.text) for prompt in prompts]
+        ids, _ = fit_prompts(whole, room, "truncate_prompt_left")
         eos = int(self.renderer.tokenizer.eos_token_id)
         stops = list(dict.fromkeys([eos, *sampling.stop_token_ids]))
         written = self.backend.write(ids, sampling, stops)
