@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from preftune.records import BadInput, Comparison, Estimate
 from preftune.stats import Clusters, paired_difference, share_estimate, word_count
 
 Floats = NDArray[np.float64]
+Features = TypeVar("Features", csr_matrix, Floats)
 Featurize = Callable[[Sequence[str]], csr_matrix]
 
 INVERSE_PENALTY = 1.0
@@ -92,9 +94,7 @@ def tfidf_length_correct(train: Sequence[Comparison], test: Sequence[Comparison]
     Their differences are divided by their root mean square on the training pairs.
     """
     words = _tfidf(train)
-    chosen, rejected = _sides(train)
-    sides = _lengths(chosen) - _lengths(rejected)
-    scale = np.sqrt(np.mean(sides**2, axis=0))
+    scale = np.sqrt(np.mean(_differences(_lengths, train) ** 2, axis=0))
     scale[scale == 0] = 1.0
 
     def featurize(texts: Sequence[str]) -> csr_matrix:
@@ -138,10 +138,6 @@ def _tfidf(train: Sequence[Comparison]) -> Featurize:
     return featurize
 
 
-def _sides(rows: Sequence[Comparison]) -> tuple[list[str], list[str]]:
-    return [row.chosen for row in rows], [row.rejected for row in rows]
-
-
 def _lengths(texts: Sequence[str]) -> Floats:
     """Shape (texts, 5): words, characters, log(1 + each), sentences (runs of . ! ?)."""
     counts = np.array([[word_count(text), len(text)] for text in texts], dtype=np.float64)
@@ -150,8 +146,7 @@ def _lengths(texts: Sequence[str]) -> Floats:
 
 
 def _sentences(text: str) -> int:
-    ends = [char in ".!?" for char in text]
-    return sum(end and not (place and ends[place - 1]) for place, end in enumerate(ends))
+    return len(re.findall(r"[.!?]+", text))
 
 
 def _fitted_correct(
@@ -173,10 +168,12 @@ def _fitted_correct(
     return correctness(model.decision_function(_differences(featurize, test)))
 
 
-def _differences(featurize: Featurize, rows: Sequence[Comparison]) -> csr_matrix:
+def _differences(
+    featurize: Callable[[Sequence[str]], Features], rows: Sequence[Comparison]
+) -> Features:
     """Chosen minus rejected, each distinct text read once."""
-    texts = list(dict.fromkeys(text for row in rows for text in (row.chosen, row.rejected)))
-    place = {text: number for number, text in enumerate(texts)}
-    found = featurize(texts)
-    chosen, rejected = ([place[text] for text in side] for side in _sides(rows))
+    places: dict[str, int] = {}
+    chosen = [places.setdefault(row.chosen, len(places)) for row in rows]
+    rejected = [places.setdefault(row.rejected, len(places)) for row in rows]
+    found = featurize(list(places))
     return found[chosen] - found[rejected]

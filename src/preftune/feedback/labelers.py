@@ -9,8 +9,7 @@ position bias, one set of parameters for each annotator.
 """
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,30 +33,41 @@ Floats = npt.NDArray[np.float64]
 
 def utility(axes: Axes, annotator: Annotator) -> float:
     """Gold plus the annotator's tastes, in units of gold."""
-    missing = [name for name in ("gold", *annotator.tastes) if name not in axes]
-    if missing:
-        raise BadInput(
-            f'The judge gives no axis "{missing[0]}", which labeler {annotator.name} needs.',
-            remedy=f"It gives {', '.join(sorted(axes))}.",
-        )
-    return axes["gold"] + sum(weight * axes[name] for name, weight in annotator.tastes.items())
+    return float(_utilities([axes], [annotator])[0, 0])
+
+
+def _utilities(judged: Sequence[Axes], pool: Sequence[Annotator]) -> Floats:
+    """Each reply's utility to each annotator, shape (replies, annotators)."""
+    found: dict[str, Floats] = {}
+
+    def axis(name: str, person: Annotator) -> Floats:
+        if name not in found:
+            for axes in judged:
+                if name not in axes:
+                    raise BadInput(
+                        f'The judge gives no axis "{name}", which labeler {person.name} needs.',
+                        remedy=f"It gives {', '.join(sorted(axes))}.",
+                    )
+            found[name] = np.array([axes[name] for axes in judged])
+        return found[name]
+
+    utilities = np.empty((len(judged), len(pool)))
+    for place, person in enumerate(pool):
+        tastes = (weight * axis(name, person) for name, weight in person.tastes.items())
+        utilities[:, place] = axis("gold", person) + sum(tastes)
+    return utilities
 
 
 def vote_probability(first: Axes, second: Axes, annotator: Annotator) -> float:
     """Probability that this annotator prefers the reply shown first."""
-    return _law(utility(first, annotator) - utility(second, annotator), annotator)
-
-
-def _law(gap: float, annotator: Annotator) -> float:
-    """The formula at the top; sigmoid(x) = (1 + tanh(x / 2)) / 2 cannot overflow."""
-    logit = gap / annotator.temperature + annotator.position_bias
-    return annotator.lapse / 2 + (1 - annotator.lapse) * 0.5 * (1 + math.tanh(logit / 2))
+    u, v = _utilities([first, second], [annotator])
+    return float(_law(u - v, [annotator])[0])
 
 
 def preference_probability(a: Axes, b: Axes, pool: Sequence[Annotator]) -> float:
     """Exact probability that the pool prefers ``a``: the mean over annotators and both orders."""
-    gaps = np.array([[utility(a, person) - utility(b, person) for person in pool]])
-    return float(_orderless_law(gaps, pool).mean())
+    u, v = _utilities([a, b], pool)
+    return float(_orderless_law(u - v, pool).mean())
 
 
 def noise_ceiling(probabilities: npt.ArrayLike) -> float:
@@ -116,12 +126,18 @@ class SimulatedLabelers:
         return draw_pool(self.population, self.seed)
 
     def __call__(self, pairs: Sequence[VotedPair]) -> list[VotedPair]:
-        pool, gaps = self.pool, self._gaps(pairs)
-        preferred = _orderless_law(gaps, pool).mean(axis=1).tolist()
-        return [
-            self._vote(pair, gap, probability, pool)
-            for pair, gap, probability in zip(pairs, gaps, preferred, strict=True)
+        return self.labelled(pairs)[0]
+
+    def labelled(self, pairs: Sequence[VotedPair]) -> tuple[list[VotedPair], Floats]:
+        """The pairs with their votes, and each annotator's probability of ``response_a``."""
+        gaps = self._gaps(pairs)
+        probabilities = _orderless_law(gaps, self.pool)
+        columns = ({"pool_probability": mean} for mean in probabilities.mean(axis=1).tolist())
+        voted = [
+            replace(pair, votes=(*pair.votes, *votes), columns={**pair.columns, **more})
+            for pair, votes, more in zip(pairs, self._votes(pairs, gaps), columns, strict=True)
         ]
+        return voted, probabilities
 
     def probabilities(self, pairs: Sequence[VotedPair]) -> Floats:
         """Shape (pairs, annotators): p(prefers ``response_a``), both orders averaged."""
@@ -129,7 +145,6 @@ class SimulatedLabelers:
 
     def _gaps(self, pairs: Sequence[VotedPair]) -> Floats:
         """Utility of ``response_a`` minus that of ``response_b``, shape (pairs, annotators)."""
-        pool = self.pool
         replies: dict[tuple[str, str], int] = {}
         completions: list[Completion] = []
         sides: list[int] = []
@@ -139,56 +154,68 @@ class SimulatedLabelers:
                 if place == len(completions):
                     completions.append(_completion(pair.prompt, text))
                 sides.append(place)
-        utilities = np.empty((len(completions), len(pool)))
-        for place, (reply, axes) in enumerate(
-            zip(completions, self.score(completions), strict=True)
-        ):
+        judged: list[Axes] = []
+        for reply, axes in zip(completions, self.score(completions), strict=True):
             if axes is None:
                 raise BadInput(
                     f"The judge cannot judge replies to prompt {reply.prompt.id}.",
                     remedy="Label pairs of the judge's own world, with all their columns.",
                 )
-            utilities[place] = [utility(axes, person) for person in pool]
+            judged.append(axes)
+        utilities = _utilities(judged, self.pool)
         gaps: Floats = utilities[sides[::2]] - utilities[sides[1::2]]
         return gaps
 
-    def _vote(
-        self, pair: VotedPair, gaps: Floats, probability: float, pool: Sequence[Annotator]
-    ) -> VotedPair:
-        rng = np.random.default_rng([self.seed, *_fingerprint(pair)])
-        chosen = rng.choice(len(pool), size=self.population.votes_per_pair, replace=False)
-        votes = [self._one(float(gaps[place]), pool[place], rng) for place in chosen.tolist()]
-        columns: Mapping[str, object] = {**pair.columns, "pool_probability": probability}
-        return replace(pair, votes=(*pair.votes, *votes), columns=columns)
+    def _votes(self, pairs: Sequence[VotedPair], gaps: Floats) -> Iterator[list[Vote]]:
+        """The votes on each pair, by annotators drawn without replacement."""
+        pool, count = self.pool, self.population.votes_per_pair
+        dice = _dice(self.seed, pairs, len(pool) + count)
+        voters = np.argsort(dice[:, : len(pool)], axis=1, kind="stable")[:, :count]
+        theirs = np.take_along_axis(gaps, voters, axis=1)
+        laws = np.take_along_axis(_law(gaps, pool), voters, axis=1)
+        choices = np.where(dice[:, len(pool) :] < laws, "a", "b")
+        choices = np.where(np.abs(theirs) < self.tie_width, "tie", choices)
+        for chosen, votes in zip(voters.tolist(), choices.tolist(), strict=True):
+            yield [
+                Vote(pool[place].name, vote, pool[place].group)
+                for place, vote in zip(chosen, votes, strict=True)
+            ]
 
-    def _one(self, gap: float, person: Annotator, rng: np.random.Generator) -> Vote:
-        prefers_a = bool(rng.random() < _law(gap, person))
-        if abs(gap) < self.tie_width:
-            return Vote(person.name, "tie", person.group)
-        return Vote(person.name, "a" if prefers_a else "b", person.group)
+
+def _law(gaps: Floats, pool: Sequence[Annotator]) -> Floats:
+    """The formula at the top; sigmoid(x) = (1 + tanh(x / 2)) / 2 cannot overflow.
+
+    ``gaps``: shape (..., annotators), the utility shown first minus the other.
+    """
+    temperature = np.array([person.temperature for person in pool])
+    bias = np.array([person.position_bias for person in pool])
+    lapse = np.array([person.lapse for person in pool])
+    first: Floats = lapse / 2 + (1 - lapse) * 0.5 * (1 + np.tanh((gaps / temperature + bias) / 2))
+    return first
 
 
 def _orderless_law(gaps: Floats, pool: Sequence[Annotator]) -> Floats:
     """Each annotator's probability of preferring a, both orders averaged; shapes as ``gaps``."""
-    temperature = np.array([person.temperature for person in pool])
-    bias = np.array([person.position_bias for person in pool])
-    lapse = np.array([person.lapse for person in pool])
-    scaled = gaps / temperature
-
-    def law(logits: Floats) -> Floats:
-        seen_first: Floats = lapse / 2 + (1 - lapse) * 0.5 * (1 + np.tanh(logits / 2))
-        return seen_first
-
-    both: Floats = 0.5 * (law(scaled + bias) + 1 - law(bias - scaled))
+    both: Floats = 0.5 * (_law(gaps, pool) + 1 - _law(-gaps, pool))
     return both
+
+
+def _dice(seed: int, pairs: Sequence[VotedPair], count: int) -> Floats:
+    """Numbers in [0, 1) that depend on the seed and on each pair's own texts, shape (pairs, count).
+
+    The first 53 bits of every 8 bytes of SHAKE-256: no state, so no pair depends on another.
+    """
+    start = hashlib.shake_256(f"{seed}\x00".encode())
+    drawn = bytearray()
+    for pair in pairs:
+        each = start.copy()
+        each.update(
+            "\x00".join((flat(pair.prompt.text), pair.response_a, pair.response_b)).encode()
+        )
+        drawn += each.digest(8 * count)
+    whole = np.frombuffer(bytes(drawn), dtype="<u8").reshape(len(pairs), count)
+    return (whole >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _completion(prompt: Prompt, text: str) -> Completion:
     return Completion(prompt, text, StopReason.EOS, policy_version="")
-
-
-def _fingerprint(pair: VotedPair) -> list[int]:
-    """Numbers that depend on the pair's texts alone."""
-    whole = "\x00".join((flat(pair.prompt.text), pair.response_a, pair.response_b))
-    digest = hashlib.sha256(whole.encode()).digest()
-    return [int.from_bytes(digest[place : place + 4], "big") for place in range(0, 16, 4)]

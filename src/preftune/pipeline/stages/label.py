@@ -42,9 +42,8 @@ def run(context: StageContext[LabelStage]) -> StageOutcome:
             pairs = [
                 pair for row in part for pair in draw_pairs(row, settings.pairs_per_prompt, rng)
             ]
-            labelled = labelers(pairs)
+            labelled, probabilities = labelers.labelled(pairs)
             write_rows(context.folder / f"{name}.jsonl", [to_row(pair) for pair in labelled])
-            probabilities = labelers.probabilities(pairs)
             summary |= {
                 f"{name}_pairs": len(pairs),
                 f"{name}_noise_ceiling": float(noise_ceiling(probabilities.mean(axis=1))),
