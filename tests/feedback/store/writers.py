@@ -20,13 +20,17 @@ WAIT = 600.0
 def storm(
     url: str, project: int, people: Sequence[int], *, begin: str = line.WRITE_BEGIN
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Every person a process, until nothing is left; acknowledged receipts and errors."""
+    """Every person a process, until nothing is left; acknowledged receipts and errors.
+
+    Without BEGIN IMMEDIATE all stop at the first error: what it left leased would be waited for.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.feedback.store.writers"])
     results: Any = context.Queue()
-    start = context.Barrier(len(people))
+    start, failed = context.Barrier(len(people)), context.Event()
+    more = (begin, start, failed, results)
     workers = [
-        context.Process(target=_label, args=(url, project, one, begin, start, results), daemon=True)
+        context.Process(target=_label, args=(url, project, one, *more), daemon=True)
         for one in people
     ]
     for worker in workers:
@@ -38,16 +42,19 @@ def storm(
     return [a for acked, _ in found for a in acked], [e for _, errors in found for e in errors]
 
 
-def _label(url: str, project: int, person: int, begin: str, start: Any, results: Any) -> None:
+def _label(
+    url: str, project: int, person: int, begin: str, start: Any, failed: Any, results: Any
+) -> None:
+    deferred = begin != line.WRITE_BEGIN
     line.WRITE_BEGIN = begin
-    if begin != "BEGIN IMMEDIATE":
+    if deferred:
         line.fcntl = None  # type: ignore[assignment]
     store = engine.open_store(url)
     acked: list[dict[str, Any]] = []
     errors: list[str] = []
     start.wait(WAIT)
     deadline = time.monotonic() + WAIT
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not (deferred and failed.is_set()):
         try:
             given = leases.take(store, project_id=project, annotator_id=person)
             if isinstance(given, Nothing):
@@ -62,6 +69,7 @@ def _label(url: str, project: int, person: int, begin: str, start: Any, results:
             acked.append({"id": receipt.judgment_id, "item": given.item.number})
         except Exception as error:
             errors.append(f"{type(error).__name__}: {error}")
+            failed.set()
             if len(errors) > 200:
                 break
     store.close()
