@@ -20,7 +20,7 @@ from preftune.maths.losses.ilql import (
     weighted_imitation_loss,
 )
 from preftune.maths.masked import masked_sum
-from preftune.models import Row, ValueHeads, collate, micro_batches, read_states
+from preftune.models import Batch, Row, ValueHeads, collate, micro_batches, read_states
 from preftune.recipe import ILQL
 from preftune.training import Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
@@ -95,61 +95,70 @@ def learn(
 
     def objective(indices: list[int]) -> Loss:
         batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
-        mask, written = batch.action_mask_BT, batch.response_ids_BT
-        logits, states = read_states(inputs.policy, batch)
-        scores = torch.tensor([episodes[i].reward for i in indices], device=states.device)
-        rewards = token_rewards(
-            scores_B=scores,
-            kl_BT=torch.zeros_like(mask, dtype=scores.dtype),
-            action_mask_BT=mask,
-            kl_coefficient=0.0,
+        scores_B = torch.tensor(
+            [episodes[i].reward for i in indices], device=batch.action_mask_BT.device
         )
-        values = inputs.heads.values(states)
-        with torch.no_grad():
-            slow = taken(inputs.heads.slow_q_values(states), written)
-        losses = {
-            "loss/v": expectile_loss(
-                values_BT=values,
-                target_q_BT=slow,
-                action_mask_BT=mask,
-                tau=recipe.tau,
-                denominator=tokens,
-            ),
-            "loss/imitation": weighted_imitation_loss(
-                logprobs_BT=token_logprobs(logits_BTV=logits, tokens_BT=written, temperature=1.0),
-                advantages_BT=slow - values,
-                action_mask_BT=mask,
-                beta=recipe.imitation_beta,
-                denominator=tokens,
-            ),
-            "loss/q": torch.zeros((), device=states.device),
-            "loss/conservative": torch.zeros((), device=states.device),
-        }
-        for q in inputs.heads.q_values(states):
-            losses["loss/q"] = losses["loss/q"] + q_loss(
-                q_BT=taken(q, written),
-                rewards_BT=rewards,
-                values_BT=values,
-                action_mask_BT=mask,
-                gamma=recipe.gamma,
-                denominator=tokens,
-            )
-            losses["loss/conservative"] = losses["loss/conservative"] + conservative_loss(
-                q_BTV=q, tokens_BT=written, action_mask_BT=mask, denominator=tokens
-            )
-        total = losses["loss/q"] + losses["loss/v"] + recipe.imitation * losses["loss/imitation"]
-        return Loss(
-            total + recipe.conservative * losses["loss/conservative"],
-            losses
-            | {
-                "value/mean_q": masked_sum(values_BT=slow, mask_BT=mask) / tokens,
-                "value/mean_v": masked_sum(values_BT=values, mask_BT=mask) / tokens,
-                "num_tokens": mask.sum(),
-            },
-        )
+        return losses_of(recipe, inputs, batch, scores_B, tokens)
 
     return training.step(
         micro_batches([len(row) for row in rows], recipe.micro_batch_tokens), objective, at=at
+    )
+
+
+def losses_of(
+    recipe: ILQL, inputs: ILQLInputs, batch: Batch, scores_B: torch.Tensor, tokens: int
+) -> Loss:
+    """Every part of the loss on some rows, as a share of all ``tokens`` of the step."""
+    mask, written = batch.action_mask_BT, batch.response_ids_BT
+    logits, states = read_states(inputs.policy, batch)
+    rewards = token_rewards(
+        scores_B=scores_B,
+        kl_BT=torch.zeros_like(mask, dtype=scores_B.dtype),
+        action_mask_BT=mask,
+        kl_coefficient=0.0,
+    )
+    values = inputs.heads.values(states)
+    with torch.no_grad():
+        slow = taken(inputs.heads.slow_q_values(states), written)
+    losses = {
+        "loss/v": expectile_loss(
+            values_BT=values,
+            target_q_BT=slow,
+            action_mask_BT=mask,
+            tau=recipe.tau,
+            denominator=tokens,
+        ),
+        "loss/imitation": weighted_imitation_loss(
+            logprobs_BT=token_logprobs(logits_BTV=logits, tokens_BT=written, temperature=1.0),
+            advantages_BT=slow - values,
+            action_mask_BT=mask,
+            beta=recipe.imitation_beta,
+            denominator=tokens,
+        ),
+        "loss/q": torch.zeros((), device=states.device),
+        "loss/conservative": torch.zeros((), device=states.device),
+    }
+    for q in inputs.heads.q_values(states):
+        losses["loss/q"] = losses["loss/q"] + q_loss(
+            q_BT=taken(q, written),
+            rewards_BT=rewards,
+            values_BT=values,
+            action_mask_BT=mask,
+            gamma=recipe.gamma,
+            denominator=tokens,
+        )
+        losses["loss/conservative"] = losses["loss/conservative"] + conservative_loss(
+            q_BTV=q, tokens_BT=written, action_mask_BT=mask, denominator=tokens
+        )
+    total = losses["loss/q"] + losses["loss/v"] + recipe.imitation * losses["loss/imitation"]
+    return Loss(
+        total + recipe.conservative * losses["loss/conservative"],
+        losses
+        | {
+            "value/mean_q": masked_sum(values_BT=slow, mask_BT=mask) / tokens,
+            "value/mean_v": masked_sum(values_BT=values, mask_BT=mask) / tokens,
+            "num_tokens": mask.sum(),
+        },
     )
 
 

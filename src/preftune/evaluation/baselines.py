@@ -65,8 +65,9 @@ def baselines(
     correct = {"longer": longer_correct(test)}
     reason = _cannot_fit(train)
     if train is not None and reason is None:
-        correct["tfidf"] = tfidf_correct(train, test)
-        correct["tfidf_length"] = tfidf_length_correct(train, test)
+        words = _tfidf(train)
+        correct["tfidf"] = _fitted_correct(words, train, test)
+        correct["tfidf_length"] = _fitted_correct(_with_lengths(words, train), train, test)
     found = {name: share_estimate(right, units) for name, right in correct.items()}
     return Baselines(
         found["longer"], found.get("tfidf"), found.get("tfidf_length"), reason, correct
@@ -93,14 +94,7 @@ def tfidf_length_correct(train: Sequence[Comparison], test: Sequence[Comparison]
 
     Their differences are divided by their root mean square on the training pairs.
     """
-    words = _tfidf(train)
-    scale = np.sqrt(np.mean(_differences(_lengths, train) ** 2, axis=0))
-    scale[scale == 0] = 1.0
-
-    def featurize(texts: Sequence[str]) -> csr_matrix:
-        return csr_matrix(hstack([words(texts), csr_matrix(_lengths(texts) / scale)]))
-
-    return _fitted_correct(featurize, train, test)
+    return _fitted_correct(_with_lengths(_tfidf(train), train), train, test)
 
 
 def paired_accuracy(
@@ -134,6 +128,16 @@ def _tfidf(train: Sequence[Comparison]) -> Featurize:
 
     def featurize(texts: Sequence[str]) -> csr_matrix:
         return csr_matrix(vectorizer.transform(texts))
+
+    return featurize
+
+
+def _with_lengths(words: Featurize, train: Sequence[Comparison]) -> Featurize:
+    scale = np.sqrt(np.mean(_differences(_lengths, train) ** 2, axis=0))
+    scale[scale == 0] = 1.0
+
+    def featurize(texts: Sequence[str]) -> csr_matrix:
+        return csr_matrix(hstack([words(texts), csr_matrix(_lengths(texts) / scale)]))
 
     return featurize
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.judge import Endpoint
-from preftune.recipe.sections import SamplingSettings, Section, Source
+from preftune.recipe.sections import SamplingSettings, Section, Source, leaves_training
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -92,12 +92,7 @@ class JudgeStage(Section):
 
     @model_validator(mode="after")
     def _leaves_training_and_no_gold(self) -> Self:
-        held = self.validation_fraction + self.test_fraction
-        if held >= 1:
-            raise ValueError(
-                f"validation_fraction and test_fraction add up to {held:g}, which leaves no "
-                "training data: lower one"
-            )
+        leaves_training(self.validation_fraction, self.test_fraction)
         if (self.judge is None) == (self.endpoint is None):
             raise ValueError("a judge stage needs judge or endpoint, one of the two")
         if self.judge is not None and self.judge.startswith("gold:"):

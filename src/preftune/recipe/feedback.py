@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from preftune.recipe.rule_model import RuleModelReward
-from preftune.recipe.sections import SamplingSettings, Section, Source
+from preftune.recipe.sections import SamplingSettings, Section, Source, leaves_training
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]
@@ -166,10 +166,5 @@ class LabelStage(Section):
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Self:
-        held = self.validation_fraction + self.test_fraction
-        if held >= 1:
-            raise ValueError(
-                f"validation_fraction and test_fraction add up to {held:g}, which leaves no "
-                "training data: lower one"
-            )
+        leaves_training(self.validation_fraction, self.test_fraction)
         return self

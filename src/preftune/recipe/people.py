@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from preftune.recipe.sections import Section, Source
+from preftune.recipe.sections import Section, Source, leaves_training
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -47,12 +47,7 @@ class People(Section):
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Self:
-        held = self.validation_fraction + self.test_fraction
-        if held >= 1:
-            raise ValueError(
-                f"validation_fraction and test_fraction add up to {held:g}, which leaves no "
-                "training data: lower one"
-            )
+        leaves_training(self.validation_fraction, self.test_fraction)
         if self.agreement_at_least is not None and self.votes_per_pair < 2:
             raise ValueError(
                 "agreement_at_least compares two votes of a pair: set votes_per_pair = 2 or more"

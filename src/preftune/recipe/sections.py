@@ -167,3 +167,13 @@ def sources_of(value: object, role: str = "") -> dict[str, Source]:
     for name, part in parts:
         found |= sources_of(part, f"{role}.{name}" if role else name)
     return found
+
+
+def leaves_training(validation_fraction: float, test_fraction: float) -> None:
+    """Raises ValueError where the rows kept out are all there are."""
+    held = validation_fraction + test_fraction
+    if held >= 1:
+        raise ValueError(
+            f"validation_fraction and test_fraction add up to {held:g}, which leaves no "
+            "training data: lower one"
+        )
