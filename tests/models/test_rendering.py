@@ -26,10 +26,21 @@ def test_training_and_scoring_read_the_same_ids() -> None:
     prompt = Prompt("Where is my lamp?")
     for reason, end in ((StopReason.EOS, (EOS,)), (StopReason.LENGTH, ())):
         written = Completion(prompt, " It arrives.", reason, "v")
-        scored = RENDERER.completion_row(written)
+        (scored,) = RENDERER.completion_rows([written])
         trained = RENDERER.row(prompt, " It arrives.")
         assert scored.prompt_ids == trained.prompt_ids
         assert scored.response_ids == trained.response_ids[:-1] + end
+
+
+def test_rows_read_together_are_the_rows_read_alone() -> None:
+    chatty = copy.deepcopy(tokenizer())
+    chatty.chat_template = TEMPLATE
+    renderer = Renderer(chatty, 64)
+    asked = ["Where is my lamp?", "", "Where is my lamp?", (Message("user", "Where is it?"),)]
+    said = [" It arrives.", " No.", " It arrives.", " It arrives."]
+    pairs = list(zip(asked, said, strict=True))
+    assert renderer.rows(pairs) == [renderer.row(Prompt(a), b) for a, b in pairs]
+    assert renderer.rows([]) == []
 
 
 def test_no_merge_crosses_the_border() -> None:

@@ -30,7 +30,7 @@ def test_sampled_ids_are_scored_as_they_are() -> None:
     model = make_reward_model()
     exact = scores(model, collate([Row((5, 6), (10, 11, 0))], 1, CPU)).item()
     assert one(make_score(True), written) == pytest.approx(exact, abs=1e-6)
-    rendered = make_renderer().completion_row(written)
+    (rendered,) = make_renderer().completion_rows([written])
     text = scores(model, collate([rendered], 1, CPU)).item()
     assert one(make_score(False), written) == pytest.approx(text, abs=1e-6)
     assert exact != pytest.approx(text, abs=1e-4)

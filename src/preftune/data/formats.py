@@ -1,5 +1,6 @@
 """Which dataset format a file has: TRL's column names, and ours where TRL has none."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -67,14 +68,14 @@ def format_among(
 
 def usual_columns(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """Columns that are there, and not null, in at least half of the rows."""
-    counts: dict[str, int] = {}
-    total = 0
-    for row in rows:
-        total += 1
-        for name, value in row.items():
-            if value is not None:
-                counts[name] = counts.get(name, 0) + 1
-    return {name for name, count in counts.items() if 2 * count >= total}
+    shapes = Counter(
+        tuple(row) if None not in row.values() else tuple(n for n in row if row[n] is not None)
+        for row in rows
+    )
+    counts: Counter[str] = Counter()
+    for names, times in shapes.items():
+        counts.update(dict.fromkeys(names, times))
+    return {name for name, count in counts.items() if 2 * count >= shapes.total()}
 
 
 def missing_column(name: str, columns: Iterable[str]) -> str:

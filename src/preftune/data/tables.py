@@ -62,8 +62,10 @@ def read_table(path: str | Path, *, skip_bad: int = 0) -> Table:
     return table
 
 
-def scan(path: str | Path) -> Table:
+def scan(path: str | Path, first: int | None = None) -> Table:
     """Read a file, a ``datasets`` folder or ``hub:name``; lines that are no rows become faults.
+
+    Of a file in lines, only the ``first`` rows where that is said.
 
     Raises BadInput when the file is missing, empty or of an unreadable kind.
     """
@@ -92,7 +94,7 @@ def scan(path: str | Path) -> Table:
     elif text.lstrip().startswith("["):
         rows, faults = _read_json_array(text, name)
     else:
-        rows, faults = _read_json_lines(text)
+        rows, faults = _read_json_lines(text, first)
     return _table(name, rows, faults, size)
 
 
@@ -158,14 +160,19 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _read_json_lines(text: str) -> tuple[list[Row], list[Fault]]:
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _read_json_lines(text: str, first: int | None) -> tuple[list[Row], list[Fault]]:
     rows: list[Row] = []
     faults: list[Fault] = []
     for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
+        if len(rows) == first:
+            break
+        if not content or content.isspace():
             continue
         try:
-            value = json.loads(content, parse_constant=_no_constant)
+            value = _JSON.decode(content)
         except (ValueError, RecursionError) as error:
             faults.append(Fault(line, "not_json", _not_json(error)))
             continue
@@ -197,13 +204,12 @@ def _read_json_array(text: str, name: str) -> tuple[list[Row], list[Fault]]:
 
 def _array_items(text: str, name: str) -> Iterator[tuple[object, int]]:
     """Each item of one JSON array with the offset where it begins."""
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
     at = _skip_space(text, text.index("[") + 1)
     if text[at : at + 1] == "]":
         return
     while True:
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = _JSON.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             raise _broken_array(text, getattr(error, "pos", at), name) from None
         yield value, at

@@ -20,8 +20,11 @@ class Tally(NamedTuple):
 
 def tally(votes: Iterable[Vote]) -> Tally:
     """Count the votes."""
-    given = [vote.vote for vote in votes]
-    return Tally(*(given.count(name) for name in VOTES))
+    counts = dict.fromkeys(VOTES, 0)
+    for vote in votes:
+        if vote.vote in counts:
+            counts[vote.vote] += 1
+    return Tally(**counts)
 
 
 def share_for_a(counts: Tally) -> float | None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array, hstack, vstack
+from scipy.sparse import csr_matrix, diags_array, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -22,7 +22,8 @@ from preftune.stats import Clusters, paired_difference, share_estimate, word_cou
 
 Floats = NDArray[np.float64]
 Features = TypeVar("Features", csr_matrix, Floats)
-Featurize = Callable[[Sequence[str]], csr_matrix]
+Sides = tuple[csr_matrix, csr_matrix]
+"""Features of the chosen minus those of the rejected answer: of training and of test pairs."""
 
 INVERSE_PENALTY = 1.0
 """scikit-learn's C: the weight of the data against the squared weights."""
@@ -65,9 +66,9 @@ def baselines(
     correct = {"longer": longer_correct(test)}
     reason = _cannot_fit(train)
     if train is not None and reason is None:
-        words = _tfidf(train)
-        correct["tfidf"] = _fitted_correct(words, train, test)
-        correct["tfidf_length"] = _fitted_correct(_with_lengths(words, train), train, test)
+        words = _words(train, test)
+        correct["tfidf"] = _fitted_correct(train, *words)
+        correct["tfidf_length"] = _fitted_correct(train, *_beside(words, _lengths(train, test)))
     found = {name: share_estimate(right, units) for name, right in correct.items()}
     return Baselines(
         found["longer"], found.get("tfidf"), found.get("tfidf_length"), reason, correct
@@ -86,7 +87,7 @@ def tfidf_correct(train: Sequence[Comparison], test: Sequence[Comparison]) -> Fl
     two sides are treated alike; a pair with ``probability`` p counts p for its chosen side and
     1 − p for the other, times its ``weight``.
     """
-    return _fitted_correct(_tfidf(train), train, test)
+    return _fitted_correct(train, *_words(train, test))
 
 
 def tfidf_length_correct(train: Sequence[Comparison], test: Sequence[Comparison]) -> Floats:
@@ -94,7 +95,7 @@ def tfidf_length_correct(train: Sequence[Comparison], test: Sequence[Comparison]
 
     Their differences are divided by their root mean square on the training pairs.
     """
-    return _fitted_correct(_with_lengths(_tfidf(train), train), train, test)
+    return _fitted_correct(train, *_beside(_words(train, test), _lengths(train, test)))
 
 
 def paired_accuracy(
@@ -118,8 +119,11 @@ def _cannot_fit(train: Sequence[Comparison] | None) -> str | None:
     return None
 
 
-def _tfidf(train: Sequence[Comparison]) -> Featurize:
-    """Document frequencies count a text as often as it is compared; it is read once."""
+def _words(train: Sequence[Comparison], test: Sequence[Comparison]) -> Sides:
+    """Differences of TF-IDF vectors.
+
+    Document frequencies count a text as often as it is compared; it is read once.
+    """
     times = Counter(text for row in train for text in (row.chosen, row.rejected))
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
     found = vectorizer.fit_transform(list(times))
@@ -129,20 +133,23 @@ def _tfidf(train: Sequence[Comparison]) -> Featurize:
     def featurize(texts: Sequence[str]) -> csr_matrix:
         return csr_matrix(vectorizer.transform(texts))
 
-    return featurize
+    return _differences(featurize, train), _differences(featurize, test)
 
 
-def _with_lengths(words: Featurize, train: Sequence[Comparison]) -> Featurize:
-    scale = np.sqrt(np.mean(_differences(_lengths, train) ** 2, axis=0))
+def _lengths(train: Sequence[Comparison], test: Sequence[Comparison]) -> Sides:
+    """Differences of length features over their root mean square on the training pairs."""
+    ours, theirs = (_differences(_length_features, rows) for rows in (train, test))
+    scale = np.sqrt(np.mean(ours**2, axis=0))
     scale[scale == 0] = 1.0
-
-    def featurize(texts: Sequence[str]) -> csr_matrix:
-        return csr_matrix(hstack([words(texts), csr_matrix(_lengths(texts) / scale)]))
-
-    return featurize
+    return csr_matrix(ours / scale), csr_matrix(theirs / scale)
 
 
-def _lengths(texts: Sequence[str]) -> Floats:
+def _beside(words: Sides, lengths: Sides) -> Sides:
+    train, test = (csr_matrix(hstack(parts)) for parts in zip(words, lengths, strict=True))
+    return train, test
+
+
+def _length_features(texts: Sequence[str]) -> Floats:
     """Shape (texts, 5): words, characters, log(1 + each), sentences (runs of . ! ?)."""
     counts = np.array([[word_count(text), len(text)] for text in texts], dtype=np.float64)
     sentences = np.array([[_sentences(text)] for text in texts], dtype=np.float64)
@@ -153,23 +160,23 @@ def _sentences(text: str) -> int:
     return len(re.findall(r"[.!?]+", text))
 
 
-def _fitted_correct(
-    featurize: Featurize, train: Sequence[Comparison], test: Sequence[Comparison]
-) -> Floats:
-    """Without an intercept (x, win) and (-x, loss) are one and the same: each pair stands once for
-    either verdict, and every other one is turned round so that there are wins and losses."""
-    sides = _differences(featurize, train)
+def _fitted_correct(train: Sequence[Comparison], sides: csr_matrix, asked: csr_matrix) -> Floats:
+    """Fitted on the training pairs' ``sides``, asked about those of the test pairs.
+
+    Without an intercept (x, win) and (-x, loss) are one and the same: each pair stands once for
+    either verdict, and every other one is turned round so that there are wins and losses.
+    """
     sure = np.array([row.probability for row in train])
     weight = np.array([row.weight for row in train])
     turned = np.tile(np.arange(len(train)) % 2 == 1, 2)
     verdicts = np.repeat([1, 0], len(train))
     weights = np.concatenate([sure, 1 - sure]) * np.tile(weight, 2)
     used = np.flatnonzero(weights > 0)
-    signs = diags_array(np.where(turned, -1.0, 1.0))
-    pairs = csr_matrix(signs @ vstack([sides, sides]))[used]
+    signs = diags_array(np.where(turned, -1.0, 1.0)[used])
+    pairs = csr_matrix(signs @ sides[used % len(train)])
     model = LogisticRegression(C=INVERSE_PENALTY, fit_intercept=False, max_iter=1000)
     model.fit(pairs, np.where(turned, 1 - verdicts, verdicts)[used], sample_weight=weights[used])
-    return correctness(model.decision_function(_differences(featurize, test)))
+    return correctness(model.decision_function(asked))
 
 
 def _differences(

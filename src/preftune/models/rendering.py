@@ -5,7 +5,7 @@ completion are tokenised apart, so that no merge crosses their border and a samp
 ids can be scored as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
@@ -59,13 +59,26 @@ class Renderer:
     def row(self, prompt: Prompt, completion: str) -> Row:
         return Row(self.prompt_ids(prompt.text), self.completion_ids(completion))
 
-    def completion_row(self, completion: Completion) -> Row:
-        """A sampled completion re-rendered from its text, for a model with its own tokenizer."""
-        ended = completion.stop_reason != "length"
-        return Row(
-            self.prompt_ids(completion.prompt.text),
-            self.completion_ids(completion.text, ended=ended),
-        )
+    def rows(self, answers: Iterable[tuple[Text, str]]) -> list[Row]:
+        """The row of each prompt with its completion; every text is read once, and all together."""
+        return self._read([(prompt, text, True) for prompt, text in answers])
+
+    def completion_rows(self, completions: Iterable[Completion]) -> list[Row]:
+        """Sampled completions re-rendered from text, for a model with its own tokenizer."""
+        return self._read([(c.prompt.text, c.text, c.stop_reason != "length") for c in completions])
+
+    def _read(self, answers: Sequence[tuple[Text, str, bool]]) -> list[Row]:
+        if not answers:
+            return []
+        prompts = {text: self.prompt_ids(text) for text in {text for text, _, _ in answers}}
+        texts = list({text for _, text, _ in answers})
+        read = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        written = {text: tuple(ids) for text, ids in zip(texts, read, strict=True)}
+        end = self.tokenizer.eos_token_id
+        return [
+            Row(prompts[prompt], (*written[text], end) if ended else written[text])
+            for prompt, text, ended in answers
+        ]
 
     @property
     def _eos(self) -> str:

@@ -64,7 +64,7 @@ def token_worths(
     answers = [next(c for c in texts if (c.prompt.text, c.text) == key) for key in kept]
     renderer = member.renderer
     rows, _ = fit_rows(
-        [renderer.completion_row(answer) for answer in answers],
+        renderer.completion_rows(answers),
         renderer.context,
         "truncate_prompt_left",
     )

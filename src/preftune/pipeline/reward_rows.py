@@ -119,7 +119,9 @@ class Rows:
         return pairs_of(records, self.renderer, self.settings)
 
     def _ranked(self, rankings: Sequence[Ranking]) -> list[Ranked]:
-        answers = [[self.renderer.row(r.prompt, text) for text in r.completions] for r in rankings]
+        answers = [
+            self.renderer.rows((r.prompt.text, text) for text in r.completions) for r in rankings
+        ]
         kept, _ = self._fitting([max(rows, key=len) for rows in answers])
         longest, cut = self._longest, self.settings.too_long
         return [
@@ -141,7 +143,9 @@ class Rows:
                 file=path,
                 remedy="Name an axis that is rated there.",
             )
-        kept, rows = self._fitting([self.renderer.row(r.prompt, r.completion) for r in ratings])
+        kept, rows = self._fitting(
+            self.renderer.rows((r.prompt.text, r.completion) for r in ratings)
+        )
         return [
             Rated(row, tuple(ratings[i].ratings.get(n) for n in names), ratings[i].prompt.id)
             for i, row in zip(kept, rows, strict=True)
@@ -177,7 +181,7 @@ class Rows:
                     file=path,
                     remedy="Name another objective.separator, or cut the step in two.",
                 )
-        rows = [self.renderer.row(a.prompt, separator.join(a.steps)) for a in answers]
+        rows = self.renderer.rows((a.prompt.text, separator.join(a.steps)) for a in answers)
         kept, fitted = self._fitting(rows)
         made = []
         for i, row in zip(kept, fitted, strict=True):
@@ -208,10 +212,8 @@ def pairs_of(
 ) -> list[Pair]:
     """Comparisons as rows of ids, fitted into the context; a pair stays or goes as a whole."""
     longest = min(settings.max_length or renderer.context, renderer.context)
-    answers = {
-        (c.prompt.text, text): c.prompt for c in comparisons for text in (c.chosen, c.rejected)
-    }
-    read = {key: renderer.row(prompt, key[1]) for key, prompt in answers.items()}
+    answers = {(c.prompt.text, text) for c in comparisons for text in (c.chosen, c.rejected)}
+    read = dict(zip(answers, renderer.rows(answers), strict=True))
     chosen = [read[c.prompt.text, c.chosen] for c in comparisons]
     rejected = [read[c.prompt.text, c.rejected] for c in comparisons]
     kept = list(range(len(comparisons)))

@@ -14,7 +14,7 @@ from preftune.records import BadInput
 
 GOLD = "gold:"
 ONLY_MEMORY = ("activation_checkpointing",)
-ADDED = (*COMPUTING, "reference_logprobs")
+ADDED = (*COMPUTING, "reference_logprobs", "baseline_pairs")
 """Keys that recipes once did not have."""
 SUMMARY = "summary"
 """The output of a measuring stage that holds its numbers; never meant by ``stage:NAME`` alone."""

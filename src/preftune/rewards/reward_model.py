@@ -41,15 +41,7 @@ class RewardModelScore:
     origin: str = "model"
 
     def __call__(self, completions: Sequence[Completion]) -> list[Axes | None]:
-        read: dict[tuple[object, ...], Row] = {}
-        for completion, key in zip(
-            completions, keys := [_key(c) for c in completions], strict=True
-        ):
-            if key not in read:
-                read[key] = self._row(completion)
-        rows, _ = fit_rows(
-            [read[key] for key in keys], self.renderer.context, "truncate_prompt_left"
-        )
+        rows, _ = fit_rows(self._rows(completions), self.renderer.context, "truncate_prompt_left")
         names = [*(axes.names if (axes := axes_of(self.model.config)) else ()), "score"]
         return [dict(zip(names, row, strict=True)) for row in self._read(rows)]
 
@@ -78,10 +70,18 @@ class RewardModelScore:
                 out[index] = row
         return out
 
-    def _row(self, completion: Completion) -> Row:
-        if self.same_ids and completion.token_ids:
-            return Row(completion.prompt_token_ids, completion.token_ids)
-        return self.renderer.completion_row(completion)
+    def _rows(self, completions: Sequence[Completion]) -> list[Row]:
+        """The policy's own ids where they are known; the others are rendered from their text."""
+        known = [self.same_ids and bool(c.token_ids) for c in completions]
+        rendered = iter(
+            self.renderer.completion_rows(
+                c for c, own in zip(completions, known, strict=True) if not own
+            )
+        )
+        return [
+            Row(c.prompt_token_ids, c.token_ids) if own else next(rendered)
+            for c, own in zip(completions, known, strict=True)
+        ]
 
 
 def scores_side_by_side(
@@ -95,12 +95,6 @@ def scores_side_by_side(
 
     scores = torch.cat(side_by_side(read, hands))
     return scores[torch.tensor(np.argsort(np.concatenate(hands)), device=scores.device)]
-
-
-def _key(completion: Completion) -> tuple[object, ...]:
-    """All that a row is made of: an answer compared with several others is rendered once."""
-    texts = (completion.prompt.text, completion.text, completion.stop_reason)
-    return (*texts, completion.prompt_token_ids, completion.token_ids)
 
 
 def same_vocabulary(first: Renderer, second: Renderer) -> bool:

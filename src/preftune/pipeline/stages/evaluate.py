@@ -35,7 +35,16 @@ from preftune.pipeline.further_measures import further_measures
 from preftune.pipeline.profiles import told_weights
 from preftune.pipeline.rule_models import open_rule_model
 from preftune.recipe import Evaluate
-from preftune.records import Axes, BadInput, Completion, Estimate, Prompt, Sampling
+from preftune.records import (
+    Axes,
+    BadInput,
+    Comparison,
+    Completion,
+    Estimate,
+    Prompt,
+    Sampling,
+    Score,
+)
 from preftune.rewards import RerankScore, unprompted
 from preftune.rollouts import NativeEngine
 from preftune.stats import mean_estimate
@@ -152,8 +161,7 @@ def _reward_summary(context: StageContext[Evaluate]) -> dict[str, Any]:
     """Accuracy on held-out labels beside what could be had at most, and two baselines."""
     comparisons = load_comparisons(context.inputs["comparisons"])
     proxy = open_reward_model(context, "reward_model")
-    chosen = _side(proxy, [as_completion(c.prompt, c.chosen) for c in comparisons])
-    rejected = _side(proxy, [as_completion(c.prompt, c.rejected) for c in comparisons])
+    chosen, rejected = _sides(proxy, comparisons)
     report = reward_accuracy(chosen, rejected, comparisons).as_json() | calibrated_summary(
         np.subtract(chosen, rejected),
         [c.probability for c in comparisons],
@@ -162,7 +170,8 @@ def _reward_summary(context: StageContext[Evaluate]) -> dict[str, Any]:
     )
     train = None
     if context.settings.comparisons_train is not None:
-        train = load_comparisons(context.inputs["comparisons_train"])
+        few = context.settings.baseline_pairs
+        train = load_comparisons(context.inputs["comparisons_train"], first=few)
     ceiling = report.pop("noise_ceiling", None)
     return {
         "reward_model": report | {"baselines": baselines(train, comparisons).as_json()},
@@ -253,8 +262,12 @@ def _samples(prompts: Sequence[Prompt], written: Written, scored: Scored) -> lis
     ]
 
 
-def _side(score: Any, completions: Sequence[Completion]) -> list[float]:
-    return [axes["score"] for axes in _all_scored(score(completions))]
+def _sides(score: Score, comparisons: Sequence[Comparison]) -> tuple[list[float], list[float]]:
+    """The scores of the chosen and of the rejected answers, all read together."""
+    sides = [as_completion(c.prompt, c.chosen) for c in comparisons]
+    sides += [as_completion(c.prompt, c.rejected) for c in comparisons]
+    scores = [axes["score"] for axes in _all_scored(score(sides))]
+    return scores[: len(comparisons)], scores[len(comparisons) :]
 
 
 def _all_scored(axes: Sequence[Axes | None]) -> list[Axes]:

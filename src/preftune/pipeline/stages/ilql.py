@@ -50,7 +50,7 @@ def _episodes(context: StageContext[ILQL], renderer: Renderer) -> list[Episode]:
     settings, path = context.settings, context.inputs["train"]
     rewarded = load_rewarded(path, skip_bad=settings.skip_bad)
     longest = min(settings.max_length or renderer.context, renderer.context)
-    rows = [renderer.row(one.prompt, one.completion) for one in rewarded]
+    rows = renderer.rows((one.prompt.text, one.completion) for one in rewarded)
     fitted, how = fit_rows(rows, longest, settings.too_long)
     rewards = [rewarded[place].reward for place in how.kept]
     mean, spread = fmean(rewards), pstdev(rewards)

@@ -110,8 +110,8 @@ def _pairs(context: StageContext[PairSettings], renderer: Renderer, role: str) -
     settings = context.settings
     comparisons = _read(Comparison, context, role)
     longest = min(settings.max_length or renderer.context, renderer.context)
-    chosen = [renderer.row(c.prompt, c.chosen) for c in comparisons]
-    rejected = [renderer.row(c.prompt, c.rejected) for c in comparisons]
+    chosen = renderer.rows((c.prompt.text, c.chosen) for c in comparisons)
+    rejected = renderer.rows((c.prompt.text, c.rejected) for c in comparisons)
     longer = [max(a, b, key=len) for a, b in zip(chosen, rejected, strict=True)]
     kept = fit_rows(longer, longest, settings.too_long)[1].kept
     fitted, _ = fit_rows([chosen[i] for i in kept], longest, settings.too_long)
@@ -132,7 +132,7 @@ def _verdicts(context: StageContext[KTO], renderer: Renderer, role: str) -> list
     settings = context.settings
     judged = _read(Judged, context, role)
     longest = min(settings.max_length or renderer.context, renderer.context)
-    rows = [renderer.row(answer.prompt, answer.completion) for answer in judged]
+    rows = renderer.rows((answer.prompt.text, answer.completion) for answer in judged)
     rows, fitted = fit_rows(rows, longest, settings.too_long)
     return [Verdict(row, judged[i].label) for row, i in zip(rows, fitted.kept, strict=True)]
 

@@ -57,7 +57,7 @@ def run(context: StageContext[SFT]) -> StageOutcome:
 def demonstration_rows(
     renderer: Renderer, demonstrations: list[Demonstration], longest: int, too_long: str
 ) -> tuple[list[Row], Fitted]:
-    rows = [renderer.row(shown.prompt, shown.completion) for shown in demonstrations]
+    rows = renderer.rows((shown.prompt.text, shown.completion) for shown in demonstrations)
     return fit_rows(rows, longest, too_long)
 
 
