@@ -27,7 +27,7 @@ from preftune.data.loaders import (
 )
 from preftune.data.recorded import to_row, write_records
 from preftune.data.splitting import split
-from preftune.data.tables import Row, Table, read_rows, read_table
+from preftune.data.tables import Row, Table, read_rows, read_table, uncollected
 from preftune.data.votes import Tally, ranked_pairs, share_for_a, tally, weighed_share
 from preftune.data.weighing import load_weighed, require_annotators
 from preftune.data.writing import write_rows
@@ -69,6 +69,7 @@ __all__ = [
     "tally",
     "targets",
     "to_row",
+    "uncollected",
     "weighed_share",
     "write_records",
     "write_rows",

@@ -10,7 +10,7 @@ from preftune.data import parsing
 from preftune.data.faults import Fault, LeftOut, Notice, RowFault, refuse
 from preftune.data.findings import notices
 from preftune.data.formats import Format, format_among
-from preftune.data.tables import Row, Table, scan
+from preftune.data.tables import Row, Table, scan, uncollected
 from preftune.records import (
     BadInput,
     Comparison,
@@ -96,6 +96,11 @@ def load(
     Raises BadInput, naming the first bad row, when more than ``skip_bad`` rows are bad, when the
     file has none of the formats that hold such records, and when no record is left.
     """
+    with uncollected():
+        return _load(kind, path, skip_bad, first)
+
+
+def _load(kind: type[T], path: str | Path, skip_bad: int, first: int | None) -> Loaded[T]:
     table = scan(path, first)
     if first is not None:
         table = replace(table, rows=table.rows[:first])

@@ -51,15 +51,7 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def encode_rows(rows: Sequence[Mapping[str, Any]], ending: str, *, file: str | Path) -> bytes:
     """The bytes of a file with one of the uncompressed ENDINGS."""
-    for line, row in enumerate(rows, start=1):
-        try:
-            json.dumps(row, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise BadInput(
-                f"Row {line} holds something JSON cannot: {error}.",
-                file=file,
-                remedy="Give numbers that are finite, and strings, lists and objects.",
-            ) from None
+    lines = [_json(row, line, file) for line, row in enumerate(rows, start=1)]
     if ending == ".parquet":
         buffer = io.BytesIO()
         pq.write_table(cells.to_arrow(rows), buffer)
@@ -73,17 +65,25 @@ def encode_rows(rows: Sequence[Mapping[str, Any]], ending: str, *, file: str | P
                 file=file,
                 remedy="Write .jsonl or .parquet instead.",
             ) from None
-    lines = [_json(row) for row in rows]
     if ending == ".json":
         return b"[\n" + b",\n".join(lines) + b"\n]\n"
     return b"".join(line + b"\n" for line in lines)
 
 
-def _json(row: Mapping[str, Any]) -> bytes:
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+def _json(row: Mapping[str, Any], line: int, file: str | Path) -> bytes:
     try:
-        return json.dumps(row, ensure_ascii=False).encode()
+        return _ENCODER.encode(row).encode()
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8, but has a JSON escape
         return json.dumps(row).encode()
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"Row {line} holds something JSON cannot: {error}.",
+            file=file,
+            remedy="Give numbers that are finite, and strings, lists and objects.",
+        ) from None
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -61,6 +61,7 @@ from preftune.models.networks import (
     twice_differentiable,
     values,
 )
+from preftune.models.packed import packed_logprobs
 from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
@@ -129,6 +130,7 @@ __all__ = [
     "masked_response_logits",
     "micro_batches",
     "packed_length",
+    "packed_logprobs",
     "read_ensemble",
     "read_states",
     "reading",

@@ -19,10 +19,15 @@ _PLAIN = "preftune_plain_head"
 def head_weight(policy: PreTrainedModel, positions: int) -> torch.Tensor | None:
     """The matrix that turns states into logits, where the many logits of so many positions are
     better not held; None where they are few, or where the model does more than multiply."""
+    weight_VH = plain_head(policy)
+    many = weight_VH is not None and positions * len(weight_VH) > FEW_LOGITS
+    return weight_VH if many else None
+
+
+def plain_head(policy: PreTrainedModel) -> torch.Tensor | None:
+    """The matrix that turns states into logits; None where the model does more than multiply."""
     head = policy.get_output_embeddings()
     if not isinstance(head, nn.Linear) or head.bias is not None:
-        return None
-    if positions * head.out_features <= FEW_LOGITS:
         return None
     known = getattr(policy, _PLAIN, None)
     if known is None:

@@ -65,12 +65,12 @@ def collate_shared(
     return SharedBatch(
         input_ids_BS=torch.from_numpy(ids).to(device),
         position_ids_BS=torch.from_numpy(positions).to(device),
-        attention_BSS=_attention(torch.from_numpy(segments).to(device)),
+        attention_BSS=seen_segments(torch.from_numpy(segments).to(device)),
         last_N2=torch.tensor(last, device=device),
     )
 
 
-def _attention(segments_BS: torch.Tensor) -> torch.Tensor:
+def seen_segments(segments_BS: torch.Tensor) -> torch.Tensor:
     """Causal; a token sees the prompt (segment 0) and its own segment; padding sees itself."""
     query, key = segments_BS.unsqueeze(2), segments_BS.unsqueeze(1)
     width = segments_BS.shape[1]

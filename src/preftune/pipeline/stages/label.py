@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from preftune.data import read_rows, to_row, write_rows
+from preftune.data import read_rows, to_row, uncollected, write_rows
 from preftune.feedback import (
     POPULATIONS,
     Group,
@@ -37,7 +37,7 @@ def run(context: StageContext[LabelStage]) -> StageOutcome:
     )
     rng = np.random.default_rng(context.seed_for("pairs"))
     summary: dict[str, Any] = {"labelers": settings.population.name}
-    with context.console.progress("label", len(rows)) as bar:
+    with uncollected(), context.console.progress("label", len(rows)) as bar:
         for name, part in parts.items():
             pairs = [
                 pair for row in part for pair in draw_pairs(row, settings.pairs_per_prompt, rng)

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.losses.sft import sft_loss
 from preftune.models import (
     Row,
     build_policy,
-    collate,
     embed_by_cooccurrence,
     micro_batches,
-    response_logprobs,
+    packed_logprobs,
     save_model,
     train_tokenizer,
 )
@@ -128,12 +128,13 @@ def _step(
 ) -> StepReport:
     model.train()
     tokens = sum(len(row.response_ids) for row in rows)
+    width = int(model.config.max_position_embeddings)
 
     def objective(indices: list[int]) -> Loss:
-        batch = collate([rows[i] for i in indices], pad_id, model.device)
-        logprobs = response_logprobs(model, batch, temperature=1.0)
-        mask = batch.action_mask_BT
-        return Loss(sft_loss(logprobs_BT=logprobs, action_mask_BT=mask, denominator=tokens), {})
+        logprobs_1N = packed_logprobs(model, [rows[i] for i in indices], width, pad_id)[None]
+        every_1N = torch.ones_like(logprobs_1N, dtype=torch.bool)
+        loss = sft_loss(logprobs_BT=logprobs_1N, action_mask_BT=every_1N, denominator=tokens)
+        return Loss(loss, {})
 
     return training.step(
         micro_batches([len(row) for row in rows], MICRO_BATCH_TOKENS), objective, at=at

@@ -1,0 +1,86 @@
+"""Rows of any prompts end to end in few sequences: hardly any padding goes through the network.
+
+A row's tokens see their own row alone and their positions count from its start, so every number
+is the one a row alone would give.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from preftune.maths.logprobs import token_logprobs
+from preftune.models.adapters import reading
+from preftune.models.language_head import head_weight, plain_head, statistics_at
+from preftune.models.networks import hidden_states, seen_mask
+from preftune.models.rendering import Row
+from preftune.models.shared import seen_segments
+
+
+def packed_logprobs(
+    policy: PreTrainedModel, rows: Sequence[Row], width: int, pad_id: int
+) -> torch.Tensor:
+    """Log-probability of every response token of every row, [N] in nats, in no order.
+
+    ``width``: columns of a sequence; a row must fit into one.
+    """
+    sequences = [[rows[index] for index in places] for places in bins(list(map(len, rows)), width)]
+    columns = max(sum(map(len, sequence)) for sequence in sequences)
+    ids = np.full((len(sequences), columns), pad_id, dtype=np.int64)
+    positions, segments = np.zeros_like(ids), np.full_like(ids, -1)
+    asked: list[tuple[int, int]] = []
+    for place, sequence in enumerate(sequences):
+        end = 0
+        for segment, row in enumerate(sequence, start=1):
+            start, end = end, end + len(row)
+            ids[place, start:end] = row.prompt_ids + row.response_ids
+            positions[place, start:end] = range(len(row))
+            segments[place, start:end] = segment
+            asked += [(place, at) for at in range(start + len(row.prompt_ids) - 1, end - 1)]
+    batch = (torch.from_numpy(part).to(policy.device) for part in (ids, positions, segments))
+    return _logprobs(policy, *batch, torch.tensor(asked, device=policy.device))
+
+
+def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
+    """Places in bins of ``width``: the largest first, each into the fullest bin it fits in."""
+    filled: list[list[int]] = []
+    room: list[int] = []
+    for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
+        fits = [number for number, left in enumerate(room) if left >= sizes[place]]
+        number = min(fits, key=lambda number: room[number], default=len(filled))
+        if number == len(filled):
+            filled.append([])
+            room.append(width)
+        filled[number].append(place)
+        room[number] -= sizes[place]
+    return filled
+
+
+def _logprobs(
+    policy: PreTrainedModel,
+    ids_BS: torch.Tensor,
+    positions_BS: torch.Tensor,
+    segments_BS: torch.Tensor,
+    asked_N2: torch.Tensor,
+) -> torch.Tensor:
+    mask = seen_segments(segments_BS).unsqueeze(1)
+    asked_N = asked_N2[:, 0] * ids_BS.shape[1] + asked_N2[:, 1]
+    tokens_N = ids_BS.flatten()[asked_N + 1]
+    weight_VH = plain_head(policy)
+    if weight_VH is None:
+        with reading(policy):
+            logits = policy(
+                input_ids=ids_BS,
+                attention_mask=seen_mask(policy, mask),
+                position_ids=positions_BS,
+                use_cache=False,
+            ).logits
+        logits_NV = logits.flatten(0, 1).index_select(0, asked_N)
+    else:
+        states = hidden_states(policy, ids_BS, mask, positions_BS)
+        states_NH = states.flatten(0, 1).index_select(0, asked_N)
+        if head_weight(policy, len(asked_N)) is not None:
+            return statistics_at(policy, states_NH, tokens_N, 1.0).logprobs_N
+        logits_NV = policy.get_output_embeddings()(states_NH)
+    return token_logprobs(logits_BTV=logits_NV[None], tokens_BT=tokens_N[None], temperature=1.0)[0]
