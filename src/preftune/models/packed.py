@@ -38,8 +38,8 @@ def packed_logprobs(
             positions[place, start:end] = range(len(row))
             segments[place, start:end] = segment
             asked += [(place, at) for at in range(start + len(row.prompt_ids) - 1, end - 1)]
-    batch = (torch.from_numpy(part).to(policy.device) for part in (ids, positions, segments))
-    return _logprobs(policy, *batch, torch.tensor(asked, device=policy.device))
+    here = [torch.from_numpy(part).to(policy.device) for part in (ids, positions, segments)]
+    return _logprobs(policy, *here, asked_N2=torch.tensor(asked, device=policy.device))
 
 
 def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
