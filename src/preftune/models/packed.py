@@ -38,8 +38,11 @@ def packed_logprobs(
             positions[place, start:end] = range(len(row))
             segments[place, start:end] = segment
             asked += [(place, at) for at in range(start + len(row.prompt_ids) - 1, end - 1)]
-    here = [torch.from_numpy(part).to(policy.device) for part in (ids, positions, segments)]
-    return _logprobs(policy, *here, asked_N2=torch.tensor(asked, device=policy.device))
+    ids_BS, positions_BS, segments_BS, asked_N2 = (
+        torch.as_tensor(part, device=policy.device)
+        for part in (ids, positions, segments, np.array(asked))
+    )
+    return _logprobs(policy, ids_BS, positions_BS, segments_BS, asked_N2)
 
 
 def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
