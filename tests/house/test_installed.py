@@ -13,9 +13,12 @@ from tests.house.source import PACKAGE, ROOT
 
 pytestmark = pytest.mark.proof
 
+OURS = ("PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM")
+"""What the tests are started with, and a user is not."""
+
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    clean = {name: value for name, value in os.environ.items() if name not in OURS}
     return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True)
 
 
