@@ -134,6 +134,12 @@ LLAMA = Architecture(hidden_size=448, layers=8, heads=7, intermediate_size=1216,
 GPT2 = Architecture(
     family="gpt2", hidden_size=576, layers=6, heads=6, intermediate_size=2304, context=256
 )
+GPT2_DEEP = Architecture(
+    family="gpt2", hidden_size=448, layers=10, heads=7, intermediate_size=1792, context=256
+)
+QWEN3 = Architecture(
+    family="qwen3", hidden_size=384, layers=10, heads=6, intermediate_size=1024, context=256
+)
 
 
 @pytest.mark.proof
@@ -143,9 +149,12 @@ GPT2 = Architecture(
         (LLAMA, "sft", 'validation = "data:shown.jsonl"\nmicro_batch_tokens = 600\n'),
         (LLAMA, "reward_model", "activation_checkpointing = true\n"),
         (GPT2, "dpo", "adapter = { rank = 8 }\n"),
+        (LLAMA, "dpo", 'adapter = { rank = 4 }\nvalidation = "data:pairs.jsonl"\n'),
+        (QWEN3, "sft", "adapter = { rank = 16 }\n"),
+        (GPT2_DEEP, "reward_model", ""),
     ],
 )
-def test_three_stages_use_what_was_predicted(
+def test_stages_use_what_was_predicted(
     made: Architecture, kind: str, more: str, tmp_path: Path
 ) -> None:
     """None of them was used to find the coefficients; the system counts."""

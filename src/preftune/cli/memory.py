@@ -36,12 +36,19 @@ FLOAT, HALF = 4, 2
 KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "llama": {"float32": (40, 16), "bfloat16": (34, 8)},
     "qwen3": {"float32": (56, 16), "bfloat16": (46, 8)},
-    "gpt2": {"float32": (32, 20), "bfloat16": (20, 10)},
+    "gpt2": {"float32": (32, 8), "bfloat16": (20, 4)},
 }
 """Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner
 size."""
 NOT_GIVEN_BACK = 0.4
 """Share of freed memory that the allocator holds on to, measured."""
+MAPPED = 32 * 2**20
+"""Bytes from which on glibc gives a table pages of its own, and back to the system once freed."""
+HOLES: Mapping[str, float] = {"llama": 1.2, "qwen3": 1.2, "gpt2": 0.8}
+"""Of what the backward pass keeps in smaller tables, the share that lies free between them, by
+measurement: an adapter's short-lived tables leave gaps among those that are kept, and an aligned
+table does not fit again into the gap of one as large. Without an adapter it is a fifth to two
+fifths, which is not counted: gradients and moments take room there too."""
 FEW_LOGITS = 2**23
 LOGIT_COPIES = 5
 """Tables of [tokens, vocabulary] alive at once around a loss that holds its logits."""
@@ -62,16 +69,28 @@ class Network:
 
     def kept(self, tokens: int, settings: Computing, half: bool) -> float:
         """Bytes a backward pass keeps of this many tokens."""
-        per_hidden, per_inner = KEPT.get(self.family, KEPT["llama"])[
-            "bfloat16" if half else "float32"
-        ]
-        layer = per_hidden * self.hidden + per_inner * self.inner
+        layer = sum(self.layer(half))
         ends = 3 * FLOAT * self.hidden
         if settings.activation_checkpointing:
             return tokens * (self.layers * FLOAT * self.hidden + layer + ends)
         inside = self.weights - self.vocabulary * self.hidden
         copies = HALF * inside if half else 0
         return tokens * (self.layers * layer + ends) + copies
+
+    def holes(self, tokens: int, settings: Computing, half: bool) -> float:
+        """Bytes that stay free between what a backward pass with an adapter keeps."""
+        if settings.activation_checkpointing:
+            return 0.0
+        number = HALF if half else FLOAT
+        sides = zip(self.layer(half), (self.hidden, self.inner), strict=True)
+        small = sum(kept for kept, width in sides if tokens * width * number < MAPPED)
+        return HOLES.get(self.family, HOLES["llama"]) * tokens * self.layers * small
+
+    def layer(self, half: bool) -> tuple[float, float]:
+        """Bytes kept of a token in a layer: in tables of hidden size, and of inner size."""
+        formats = KEPT.get(self.family, KEPT["llama"])
+        per_hidden, per_inner = formats["bfloat16" if half else "float32"]
+        return per_hidden * self.hidden, per_inner * self.inner
 
     def adapted(self, rank: int) -> int:
         """Numbers in adapters of this rank on every linear layer."""
@@ -144,6 +163,8 @@ def need_of(settings: Section, network: Network, half: bool) -> Need | None:
     )
     tokens = _micro_batch(settings, network)
     step = FLOAT * trained * learners + network.kept(tokens, settings, half)
+    if adapter is not None:
+        step += network.holes(tokens, settings, half)
     logits = _responses(settings, tokens) * network.vocabulary
     if _has_head(settings):
         held_logits = logits if logits <= FEW_LOGITS else FEW_LOGITS // 4

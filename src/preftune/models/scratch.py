@@ -13,6 +13,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from preftune.models.activations import fuse_activations
 from preftune.recipe import Architecture
 from preftune.records import BadInput
 
@@ -30,7 +31,7 @@ def build_policy(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(_config(architecture, tokenizer))
-    return model.eval()
+    return fuse_activations(model).eval()
 
 
 def _config(architecture: Architecture, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
