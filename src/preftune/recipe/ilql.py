@@ -19,6 +19,9 @@ class ILQL(Adapting):
     """The model to start from, usually the SFT model; it gets value heads."""
     train: Source
     """Rows with ``prompt``, ``completion`` and ``reward``, or comparisons."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use this many rows of ``train`` at most, evenly spaced through the file: stages with the
+    same file and limit learn from the same rows."""
     normalise_rewards: bool = True
     """Rewards get mean 0 and standard deviation 1 over the rows."""
     epochs: int = Field(default=2, ge=1)

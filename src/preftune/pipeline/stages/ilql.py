@@ -4,7 +4,6 @@ from dataclasses import asdict
 from statistics import fmean, pstdev
 
 from preftune.algorithms.ilql import Episode, ILQLInputs, ilql
-from preftune.data import load_rewarded
 from preftune.models import (
     GUIDANCE,
     Renderer,
@@ -19,8 +18,9 @@ from preftune.models import (
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.stages.offline import records_of
 from preftune.recipe import ILQL
-from preftune.records import BadInput
+from preftune.records import BadInput, Rewarded
 
 
 def run(context: StageContext[ILQL]) -> StageOutcome:
@@ -48,7 +48,7 @@ def run(context: StageContext[ILQL]) -> StageOutcome:
 def _episodes(context: StageContext[ILQL], renderer: Renderer) -> list[Episode]:
     """The rows that fit, with rewards as the recipe wants them."""
     settings, path = context.settings, context.inputs["train"]
-    rewarded = load_rewarded(path, skip_bad=settings.skip_bad)
+    rewarded = records_of(Rewarded, path, settings.skip_bad, settings.limit)
     longest = min(settings.max_length or renderer.context, renderer.context)
     rows = renderer.rows((one.prompt.text, one.completion) for one in rewarded)
     fitted, how = fit_rows(rows, longest, settings.too_long)

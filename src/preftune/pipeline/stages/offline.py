@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from transformers import PreTrainedModel
@@ -138,10 +139,14 @@ def _verdicts(context: StageContext[KTO], renderer: Renderer, role: str) -> list
 
 
 def _read(kind: type[T], context: StageContext[Any], role: str) -> list[T]:
-    """The file's records, those of as many rows as the recipe's limit says."""
     settings: OfflineSettings = context.settings
     limit = settings.limit if role == "train" else settings.validation_limit
-    loaded = load(kind, context.inputs[role], skip_bad=settings.skip_bad)
+    return records_of(kind, context.inputs[role], settings.skip_bad, limit)
+
+
+def records_of(kind: type[T], path: Path, skip_bad: int, limit: int | None) -> list[T]:
+    """The file's records, those of ``limit`` rows at equal distances or all."""
+    loaded = load(kind, path, skip_bad=skip_bad)
     kept = set(evenly(sorted(set(loaded.lines)), limit))
     return [
         record for record, line in zip(loaded.records, loaded.lines, strict=True) if line in kept
