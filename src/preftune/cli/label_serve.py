@@ -2,11 +2,12 @@
 
 import socket
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from preftune.cli.label import label, opened
+from preftune.cli.listening import listen
 from preftune.cli.options import AsJson, examples
 from preftune.cli.reply import json_text
 from preftune.cli.train_extra import require_train
@@ -80,7 +81,7 @@ def serve(
         secure_cookies=secure_cookies,
     )
     policies = _policies(policy or [], reply_tokens, key_env)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     try:
         _serve(store, listening, settings, policies, as_json)
     finally:
@@ -149,23 +150,6 @@ def _announce(url: str, link: str | None, host: str, as_json: bool) -> None:
     if host not in LOCAL and url.startswith("http:"):
         lines += ["", "Others can reach it by plain HTTP. Put a proxy with HTTPS before it."]
     print("\n".join([*lines, "", "Ctrl-C stops it; nothing is lost."]), flush=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound. Raises BadInput when the address cannot be had."""
-    family: Any = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(1024)
-    except OSError as error:
-        listening.close()
-        raise BadInput(
-            f"Cannot listen on {host}, port {port}: {error.strerror or error}.",
-            remedy="Stop what uses it, or choose another with --port (0 takes a free one).",
-        ) from None
-    return listening
 
 
 def _prefix(given: str) -> str:

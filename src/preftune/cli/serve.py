@@ -1,12 +1,12 @@
 """``preftune serve``: models behind an OpenAI-shaped endpoint, with a playground."""
 
 import os
-import socket
 import sys
 from typing import Annotated
 
 import typer
 
+from preftune.cli.listening import listen
 from preftune.cli.options import AsJson, Device
 from preftune.cli.reply import Reply, show_nothing
 from preftune.cli.train_extra import require_train
@@ -54,7 +54,7 @@ def serve(
     key = _key(key_env)
     if key is None and host not in ("127.0.0.1", "localhost", "::1"):
         print("Anyone who reaches this address can use the models.", file=sys.stderr)
-    with _listening(host, port) as listener:
+    with listen(host, port) as listener:
         served = open_models(models, device=device, batch_size=batch_size)
         url = f"http://{host}:{listener.getsockname()[1]}"
         print(f"{', '.join(served)} at {url}/v1, playground at {url}", file=sys.stderr, flush=True)
@@ -66,22 +66,6 @@ def serve(
         except KeyboardInterrupt:
             print("Stopped.", file=sys.stderr)
     return Reply({"url": url, "models": list(served)}, show_nothing)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)  # who comes before the models are loaded waits for them
-    except OSError as error:
-        listener.close()
-        raise BadInput(
-            f"{host}:{port} cannot be listened on: {error.strerror}.",
-            remedy="Choose another --port, or 0 for any.",
-        ) from None
-    return listener
 
 
 def _key(name: str | None) -> str | None:
