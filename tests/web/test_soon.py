@@ -2,15 +2,27 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, text
 
+from preftune.feedback.store import items, judgments, leases, people, projects
 from preftune.feedback.store.engine import Errand, Store, open_store
+from preftune.feedback.store.nouns import (
+    Assignment,
+    NewAnnotator,
+    NewItem,
+    Nothing,
+    ProjectSettings,
+    Submission,
+)
 from preftune.web.soon import carried_out
+from tests.feedback import postgres
 
 
 @pytest.fixture
@@ -63,3 +75,32 @@ def test_one_that_is_not_waited_for_is_written_all_the_same(store: Store) -> Non
 
     assert asyncio.run(given_up()) == "put 2"
     assert stored(store) == [1, 2]
+
+
+def test_on_postgresql_many_lease_and_answer_at_once() -> None:
+    """There is no line there; every item is answered as often as was asked, and once by each."""
+    with postgres.server() as socket:
+        opened = open_store(postgres.new_database(socket), create=True)
+        made = projects.create(opened, ProjectSettings("p", "comparison", overlap=2), actor="test")
+        items.add(opened, made.id, [NewItem(f"{n}", "?", ("a", "b")) for n in range(6)], actor="t")
+        crowd = [people.add(opened, NewAnnotator(f"n{n}"), actor="test").id for n in range(4)]
+
+        async def one(person: int) -> list[tuple[int, int]]:
+            done = []
+            while True:
+                errand = leases.to_take(opened, project_id=made.id, annotator_id=person)
+                given: Assignment | Nothing = await carried_out(opened, errand)
+                if isinstance(given, Nothing):
+                    return done
+                sent = Submission(str(uuid4()), given.id, given.lease_token, {"choice": "tie"})
+                receipt = await carried_out(opened, judgments.to_submit(opened, sent))
+                assert receipt.status == "counted"
+                done.append((given.item.number, person))
+
+        async def all_of_them() -> list[list[tuple[int, int]]]:
+            return await asyncio.gather(*map(one, crowd))
+
+        said = [pair for done in asyncio.run(all_of_them()) for pair in done]
+        assert len(set(said)) == len(said) == 12
+        assert sorted(Counter(item for item, _ in said).values()) == [2] * 6
+        opened.close()
