@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 AGAIN = 0.05
-PATIENCE = 300.0
-"""Seconds without any answer after which it gives up."""
+PATIENCE = 3000.0
+"""Seconds without any answer after which it gives up; a starved machine restarts servers slowly."""
 
 
 class Client:

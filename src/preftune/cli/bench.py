@@ -1,5 +1,6 @@
 """``preftune bench``: how fast this machine does a piece of work."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -105,8 +106,20 @@ def feedback_http(asked: Mapping[str, Any]) -> Rows:
     """The same cycles through the labelling app's API: two requests each, over HTTP."""
     from preftune.cli.bench_web import http_rounds
 
+    rounds = http_rounds(asked)
     more = {"clients": asked["workers"]}
-    return [row("feedback over HTTP", "lease-and-submit cycles/s", http_rounds(asked), **more)]
+    spent = "processor ms a cycle"
+    rows = [
+        row(
+            "feedback over HTTP",
+            "lease-and-submit cycles/s",
+            [p.per_second for p in rounds],
+            **more,
+        )
+    ]
+    if not any(math.isnan(pace.server_ms) for pace in rounds):
+        rows.append(row("feedback over HTTP, server", spent, [p.server_ms for p in rounds]))
+    return [*rows, row("feedback over HTTP, clients", spent, [p.clients_ms for p in rounds])]
 
 
 def feedback_browser(asked: Mapping[str, Any]) -> Rows:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import multiprocessing
 import os
 import socket
@@ -12,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,23 @@ PAINTED = """
 """From the key's own time stamp to the frame after the one that has the next item."""
 
 
-def http_rounds(asked: Mapping[str, Any]) -> list[float]:
-    """Lease-and-submit cycles a second over HTTP: the real server, clients as processes."""
+@dataclass(frozen=True, slots=True)
+class HttpPace:
+    """What one round over HTTP measured."""
+
+    cycles: int
+    seconds: float
+    server_ms: float
+    """Processor time of the server, a cycle; NaN where the system does not tell."""
+    clients_ms: float
+
+    @property
+    def per_second(self) -> float:
+        return self.cycles / self.seconds
+
+
+def http_rounds(asked: Mapping[str, Any]) -> list[HttpPace]:
+    """Lease-and-submit cycles over HTTP: the real server, clients as processes."""
     more = (asked["workers"], asked["seconds"], asked["data"])
     return [_http_round(*more) for _ in range(asked["rounds"])]
 
@@ -52,13 +69,13 @@ def key_rounds(asked: Mapping[str, Any]) -> list[list[float]]:
     return [_key_round() for _ in range(asked["rounds"])]
 
 
-def _http_round(clients: int, seconds: float, place: Path | None) -> float:
+def _http_round(clients: int, seconds: float, place: Path | None) -> HttpPace:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         count = int(2_000 * seconds / 3) + clients
         path, secrets = _prepared(Path(folder) / "labels.db", clients, count, token=True)
-        with _server(path) as port:
+        with _server(path) as (port, server):
             context = multiprocessing.get_context("spawn")
-            barrier, results = context.Barrier(clients), context.Queue()
+            barrier, results = context.Barrier(clients + 1), context.Queue()
             workers = [
                 context.Process(
                     target=_label, args=(port, secret, seconds, barrier, results), daemon=True
@@ -67,34 +84,73 @@ def _http_round(clients: int, seconds: float, place: Path | None) -> float:
             ]
             for worker in workers:
                 worker.start()
+            barrier.wait(START_SECONDS)
+            begun, before = time.monotonic(), _processor_seconds(server)
             done = [results.get(timeout=START_SECONDS + 10 * seconds) for _ in workers]
+            took, spent = time.monotonic() - begun, _processor_seconds(server) - before
             for worker in workers:
                 worker.join(START_SECONDS)
-    faults = [fault for _, fault in done if fault]
+    faults = [fault for _, _, fault in done if fault]
     if faults:
         raise RunFailed(f"A client was refused: {faults[0]}.")
-    return sum(cycles for cycles, _ in done) / seconds
+    cycles = sum(cycles for cycles, _, _ in done)
+    clients_spent = sum(spent for _, spent, _ in done)
+    each = 1000 / max(cycles, 1)
+    return HttpPace(cycles, took, each * spent, each * clients_spent)
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process has spent so far, in its own code and in the system's; NaN if unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Connection:
+    """One that is kept, with nothing but POST of JSON; http.client costs as much as the server."""
+
+    def __init__(self, port: int, secret: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._head = (
+            f"HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {secret}\r\n"
+            "Content-Type: application/json\r\nContent-Length:"
+        )
+
+    def post(self, path: str, body: Any) -> Any:
+        """The answer's JSON. Raises RunFailed when it is another status than 200."""
+        written = json.dumps(body)
+        request = f"POST {path} {self._head} {len(written)}\r\n\r\n{written}"
+        self._socket.sendall(request.encode())
+        got = b""
+        while (end := got.find(b"\r\n\r\n")) < 0:
+            got += self._more()
+        head = got[:end].lower()
+        length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+        while len(got) < end + 4 + length:
+            got += self._more()
+        if not head.startswith(b"http/1.1 200"):
+            raise RunFailed(f"{got[:300]!r}")
+        return json.loads(got[end + 4 :])
+
+    def _more(self) -> bytes:
+        got = self._socket.recv(1 << 16)
+        if not got:
+            raise RunFailed("The server hung up.")
+        return got
 
 
 def _label(port: int, secret: str, seconds: float, barrier: Any, results: Any) -> None:
-    """One client, for so many seconds; how many cycles it made, and what went wrong."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-
-    def post(path: str, body: Any) -> Any:
-        connection.request("POST", path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status != 200:
-            raise RunFailed(f"{answer.status} {text[:200]!r}")
-        return json.loads(text)
-
-    cycles = 0
+    """One client, for so many seconds; how many cycles it made, their cost, and what went wrong."""
+    cycles, begun = 0, time.process_time()
     try:
+        connection = _Connection(port, secret)
         barrier.wait(START_SECONDS)
-        end = time.monotonic() + seconds
+        end, begun = time.monotonic() + seconds, time.process_time()
         while time.monotonic() < end:
-            given = post("/api/projects/bench/next", {"render": False})
+            given = connection.post("/api/projects/bench/next", {"render": False})
             if given["nothing"]:
                 raise RunFailed(f"nothing left: {given['nothing']['reason']}")
             sent = {
@@ -103,11 +159,11 @@ def _label(port: int, secret: str, seconds: float, barrier: Any, results: Any) -
                 "lease_token": given["assignment"]["lease_token"],
                 "answer": {"choice": "a", "strength": 2},
             }
-            post("/api/judgments", sent)
+            connection.post("/api/judgments", sent)
             cycles += 1
-        results.put((cycles, ""))
+        results.put((cycles, time.process_time() - begun, ""))
     except Exception as error:
-        results.put((cycles, str(error)))
+        results.put((cycles, time.process_time() - begun, str(error)))
 
 
 def _key_round() -> list[float]:
@@ -120,7 +176,7 @@ def _key_round() -> list[float]:
         raise BadInput("There is no browser to measure with.", remedy=remedy) from None
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path, (secret,) = _prepared(Path(folder) / "labels.db", 1, KEYS + 5, token=False)
-        with _server(path) as port:
+        with _server(path) as (port, _):
             url, chromium = (
                 f"http://127.0.0.1:{port}",
                 os.environ.get("CHROMIUM", "/usr/bin/chromium"),
@@ -175,8 +231,8 @@ def _prepared(path: Path, people_count: int, count: int, *, token: bool) -> tupl
 
 
 @contextmanager
-def _server(path: Path) -> Iterator[int]:
-    """The real command on a free port, once it answers."""
+def _server(path: Path) -> Iterator[tuple[int, int]]:
+    """The real command on a free port, once it answers; the port and its process's number."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -188,7 +244,7 @@ def _server(path: Path) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RunFailed("The server did not start.")
             time.sleep(0.1)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(START_SECONDS)

@@ -4,17 +4,21 @@ from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from preftune.feedback.store import fixed, guidelines, items, judgments, leases, projects
+from preftune.feedback.store.engine import Errand, Store
 from preftune.feedback.store.faults import Forbidden
 from preftune.feedback.store.nouns import (
     Assignment,
     Nothing,
     Presentation,
     Project,
+    Receipt,
     Revision,
     Submission,
 )
+from preftune.web.lean import LeanRoute
 from preftune.web.payloads import (
     assignment_view,
     item_view,
@@ -46,6 +50,7 @@ from preftune.web.shapes import (
     SubmitRequest,
     TextView,
 )
+from preftune.web.soon import carried_out
 from preftune.web.talking import check_talk
 from preftune.web.who import Labeler, Person, Somebody, TheStore
 
@@ -63,6 +68,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 api = APIRouter(prefix="/api", tags=["labelling"], responses=REFUSALS)
+busy = APIRouter(prefix="/api", tags=["labelling"], responses=REFUSALS, route_class=LeanRoute)
+"""What is asked for every item; the event loop itself answers, and waits for nothing else."""
+BIG = 20_000
+"""Bytes of an answer from which it is checked in a thread, so that others need not wait."""
 
 ProjectName = Annotated[str, Path(max_length=200)]
 AssignmentId = Annotated[int, Path(ge=1, le=2**53)]
@@ -128,17 +137,24 @@ def guideline_seen(
     guidelines.mark_seen(store, found.id, person.id, min(version, known))
 
 
-@api.post("/projects/{project}/next", response_model=NextView)
-def take_next(
+@busy.post("/projects/{project}/next", response_model=NextView)
+async def take_next(
     request: Request, project: ProjectName, asked: NextRequest, store: TheStore, person: Labeler
 ) -> JSONResponse:
     """An item, leased to you. ``prefetch`` gives a second one beside the one you hold."""
     recent: Recent[Project] = request.app.state.projects  # its kind and question never change
-    found = recent.get(project) or recent.put(project, projects.named(store, project))
-    given = leases.take(store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose)
+    found = recent.get(project) or recent.put(
+        project, await run_in_threadpool(projects.named, store, project)
+    )
+    errand = leases.to_take(
+        store, project_id=found.id, annotator_id=person.id, purpose=asked.purpose
+    )
+    given = await carried_out(store, errand)
     if isinstance(given, Nothing):
         return JSONResponse(nothing_view(given))
-    return JSONResponse(assignment_view(found, given, asked.render))
+    if asked.render:  # Markdown takes its time
+        return JSONResponse(await run_in_threadpool(assignment_view, found, given, True))
+    return JSONResponse(assignment_view(found, given, False))
 
 
 @api.get("/assignments/{assignment}", response_model=NextView)
@@ -184,27 +200,39 @@ def draft(
     )
 
 
-@api.post("/judgments", response_model=ReceiptView)
-def submit(asked: SubmitRequest, store: TheStore, person: Labeler) -> JSONResponse:
+@busy.post("/judgments", response_model=ReceiptView)
+async def submit(
+    request: Request, asked: SubmitRequest, store: TheStore, person: Labeler
+) -> JSONResponse:
     """Store an answer. When this answers 200, it is on the disk; sending it again is safe."""
+    size = int(request.headers.get("content-length", BIG))
+    if size < BIG and store.line is not None and fixed.knows(store, asked.assignment_id):
+        errand = _to_submit(asked, store, person)
+    else:
+        errand = await run_in_threadpool(_to_submit, asked, store, person)
+    receipt = await carried_out(store, errand)
+    if receipt.lesson is not None:
+        return JSONResponse(await run_in_threadpool(receipt_view, receipt, True))
+    return JSONResponse(receipt_view(receipt, True))
+
+
+def _to_submit(asked: SubmitRequest, store: Store, person: Person) -> Errand[Receipt]:
+    """The answer, checked as far as it can be without the write."""
     owner = fixed.owner(store, asked.assignment_id)
     if owner.annotator_id != person.id:
         raise Forbidden("This assignment is another person's.")
     project = fixed.asking(store, owner.project_id).project  # of which only the kind is read
     check_talk(project, items.by_number(store, owner.item_id), person.id, asked.answer)
-    receipt = judgments.submit(
-        store,
-        Submission(
-            submission_id=str(asked.submission_id),
-            assignment_id=asked.assignment_id,
-            lease_token=asked.lease_token,
-            answer=asked.answer,
-            presentation=_presentation(asked.presentation),
-            active_ms=asked.active_ms,
-            wall_ms=asked.wall_ms,
-        ),
+    given = Submission(
+        submission_id=str(asked.submission_id),
+        assignment_id=asked.assignment_id,
+        lease_token=asked.lease_token,
+        answer=asked.answer,
+        presentation=_presentation(asked.presentation),
+        active_ms=asked.active_ms,
+        wall_ms=asked.wall_ms,
     )
-    return JSONResponse(receipt_view(receipt, True))
+    return judgments.to_submit(store, given)
 
 
 @api.post("/judgments/{judgment}/revise", response_model=ReceiptView)

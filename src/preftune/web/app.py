@@ -55,6 +55,7 @@ def create_app(
     app.state.programs = Recent()
     app.state.projects = Recent()
     add_handlers(app)
+    app.include_router(api.busy)
     app.include_router(api.api)
     app.include_router(questions_api.api)
     app.include_router(review_api.api)

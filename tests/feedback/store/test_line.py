@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from preftune.feedback.store import line
-from preftune.feedback.store.engine import Store
+from preftune.feedback.store.engine import Store, open_store
+from preftune.feedback.store.line import Job
 from preftune.records import RunFailed
 
 Work = Callable[[Connection], Any]
@@ -184,3 +186,99 @@ def test_an_interrupted_leader_lets_the_others_go_on(
     waiting.join(60)
     assert len(told) == 1 and not thread.is_alive() and not waiting.is_alive()
     assert sqlite_store.write(put(2)) == 2 and stored(sqlite_store)[-1] == 2
+
+
+def until(store: Store, works: list[Work]) -> tuple[list[Job], list[list[Job]], list[bool]]:
+    """Works handed in by one that does not wait, while another process has its turn.
+
+    The jobs, how they were told, and whether another connection saw a row at each telling.
+    """
+    calls: list[list[Job]] = []
+    seen: list[bool] = []
+    all_told = threading.Event()
+
+    def tell(done: list[Job]) -> None:
+        calls.append(done)
+        seen.append(stored(store) != [])
+        if sum(map(len, calls)) == len(works):
+            all_told.set()
+
+    with held(store):
+        jobs = [store.write_later(work, tell, n) for n, work in enumerate(works)]
+        assert calls == []
+    assert all_told.wait(60)
+    return jobs, calls, seen
+
+
+def test_who_does_not_wait_is_told_once_a_commit(
+    sqlite_store: Store, statements: list[str]
+) -> None:
+    jobs, calls, seen = until(sqlite_store, [put(n) for n in range(12)])
+    assert [[job.owner for job in done] for done in calls] == [list(range(12))] and seen == [True]
+    assert [sqlite_store.outcome(job) for job in jobs] == list(range(12)) == stored(sqlite_store)
+    assert [statements.count(word) for word in ("BEGIN IMMEDIATE", "COMMIT")] == [1, 1]
+
+
+def test_of_those_who_do_not_wait_one_fails_alone(
+    sqlite_store: Store, statements: list[str]
+) -> None:
+    def full(connection: Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    works = [put(0), fault(1), put(2), full, put(4)]
+    (zero, one, two, three, four), _, _ = until(sqlite_store, works)
+    assert [sqlite_store.outcome(job) for job in (zero, two, four)] == [0, 2, 4]
+    assert stored(sqlite_store) == [0, 2, 4]
+    with pytest.raises(ValueError, match="not 1"):
+        sqlite_store.outcome(one)
+    with pytest.raises(RunFailed, match="disk is full"):
+        sqlite_store.outcome(three)
+
+
+def test_an_interrupt_in_the_lines_own_thread_does_not_end_it(
+    sqlite_store: Store, statements: list[str]
+) -> None:
+    def interrupted(_: Connection) -> None:
+        raise KeyboardInterrupt
+
+    jobs, calls, _ = until(sqlite_store, [put(0), interrupted, put(2)])
+    for lost in jobs[:2]:
+        with pytest.raises(KeyboardInterrupt):
+            sqlite_store.outcome(lost)
+    assert sqlite_store.outcome(jobs[2]) == 2 and stored(sqlite_store) == [2]
+    assert [[job.owner for job in done] for done in calls] == [[0, 1], [2]]
+
+
+def test_those_who_wait_and_those_who_do_not_share_a_line(
+    sqlite_store: Store, statements: list[str]
+) -> None:
+    """Whichever leads, and whoever is first when the lead is handed on."""
+    told, told_all = [], threading.Event()
+
+    def tell(done: list[Job]) -> None:
+        told.extend(job.outcome() for job in done)
+        if len(told) == 150:
+            told_all.set()
+
+    def wait(start: int) -> None:
+        for value in range(start, start + 50):
+            assert sqlite_store.write(put(value)) == value
+
+    threads = [threading.Thread(target=wait, args=(1000 * n,), daemon=True) for n in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for value in range(150):
+        sqlite_store.write_later(put(value), tell, None)
+    for thread in threads:
+        thread.join(60)
+    assert told_all.wait(60) and told == list(range(150))
+    waited = [value for start in (1000, 2000, 3000) for value in range(start, start + 50)]
+    assert stored(sqlite_store) == [*range(150), *waited]
+
+
+def test_closing_waits_for_what_was_handed_in(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "labels.db"), create=True)
+    store.write(lambda connection: connection.execute(text("CREATE TABLE put (value)")))
+    jobs = [store.write_later(put(n), lambda done: None, None) for n in range(200)]
+    store.close()
+    assert stored(store) == list(range(200)) == [job.outcome() for job in jobs]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from preftune.feedback.store import migrations
-from preftune.feedback.store.line import Line, Undone
+from preftune.feedback.store.line import Job, Line, Tell, Undone
 from preftune.feedback.store.schema import SETTING
 from preftune.records import BadInput, RunFailed
 
@@ -32,6 +32,14 @@ NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs"}
 """File systems whose locks SQLite cannot rely on."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand(Generic[T]):
+    """One write, and what is made of it: ``after`` gets what ``work`` gave, once on the disk."""
+
+    work: Callable[[Connection], Any]
+    after: Callable[[Any], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +81,42 @@ class Store:
         ``work`` may run again from its start (PostgreSQL), so it does nothing but use its
         connection. Raises RunFailed when the database is busy too long, full or gone.
         """
+        if self.line is not None:
+            line = self.line
+            return self._said(lambda: line.write(work))
         for attempt in range(RETRIES):
             try:
-                if self.line is not None:
-                    return self.line.write(work)
                 with self.writer.begin() as connection:
                     return work(connection)
-            except Undone as undone:
-                raise _failure(undone.cause) from undone
             except (DBAPIError, self.driver_error) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
-                if self.is_sqlite or not _worth_again(cause) or attempt == RETRIES - 1:
+                if not _worth_again(cause) or attempt == RETRIES - 1:
                     raise _failure(cause) from error
                 time.sleep(0.002 * 2**attempt)
         raise AssertionError("unreachable")
+
+    def carry_out(self, errand: Errand[T]) -> T:
+        """An errand's write, and then what comes after it."""
+        return errand.after(self.write(errand.work))
+
+    def write_later(self, work: Callable[[Connection], Any], tell: Tell, owner: Any) -> Job:
+        """``write`` for an event loop, which cannot wait; SQLite only. See :meth:`Line.later`."""
+        assert self.line is not None
+        return self.line.later(work, tell, owner)
+
+    def outcome(self, job: Job) -> Any:
+        """What ``write`` would have given or raised, of a job that was told."""
+        return self._said(job.outcome)
+
+    def _said(self, ask: Callable[[], T]) -> T:
+        """Faults of the database in our own words."""
+        try:
+            return ask()
+        except Undone as undone:
+            raise _failure(undone.cause) from undone
+        except (DBAPIError, self.driver_error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise _failure(cause) from error
 
     def now(self, connection: Connection) -> float:
         """The database's own clock; SQLite runs in this process and has this machine's."""

@@ -39,6 +39,16 @@ def remember(
     store.fixed["assignment", assignment_id] = Owner(project_id, item_id, annotator_id)
 
 
+def knows(store: Store, assignment_id: int) -> bool:
+    """Whether nothing of this assignment would have to be read."""
+    kept = store.fixed.get(("assignment", assignment_id))
+    return (
+        kept is not None
+        and ("project", kept.project_id) in store.fixed
+        and kept.item_id in store.items
+    )
+
+
 def owner(store: Store, assignment_id: int) -> Owner:
     """Whose assignment of what. Raises Unknown."""
     kept = store.fixed.get(("assignment", assignment_id))

@@ -197,15 +197,28 @@ def by_number(store: Store, number: int) -> Item:
     if kept is not None:
         return kept
     with store.reading() as connection:
-        row = _ONE.first(connection, {"number": number})
-        if row is None:
-            raise Unknown(f"There is no item number {number}.")
-        texts = [_response(_ItsRow(*one)) for one in _ITS.all(connection, {"number": number})]
-    found = _item(_OneRow(*row), texts)
+        found = by_number_in(store, connection, number)
+    remember(store, found)
+    return found
+
+
+def by_number_in(store: Store, connection: Connection, number: int) -> Item:
+    """The same inside a transaction; remember it only when that is committed."""
+    kept: Item | None = store.items.get(number)
+    if kept is not None:
+        return kept
+    row = _ONE.first(connection, {"number": number})
+    if row is None:
+        raise Unknown(f"There is no item number {number}.")
+    texts = [_response(_ItsRow(*one)) for one in _ITS.all(connection, {"number": number})]
+    return _item(_OneRow(*row), texts)
+
+
+def remember(store: Store, item: Item) -> None:
+    """Keeps an item, which never changes."""
     if len(store.items) >= KEPT:
         store.items.clear()
-    store.items[number] = found
-    return found
+    store.items[item.number] = item
 
 
 def named(store: Store, project_id: int, name: str) -> Item:

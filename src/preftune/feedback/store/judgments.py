@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, insert, s
 
 from preftune.artifacts import failpoint, hash_value
 from preftune.feedback.store import answers, events, fencing, fixed, items, lessons
-from preftune.feedback.store.engine import Store
+from preftune.feedback.store.engine import Errand, Store
 from preftune.feedback.store.faults import Conflict, Forbidden, InvalidAnswer, LeaseLost, Unknown
 from preftune.feedback.store.nouns import Judgment, Receipt, Revision, Status, Submission
 from preftune.feedback.store.schema import (
@@ -105,6 +105,14 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
     open: ``late``, which counts too. No place left: ``surplus``, kept but not counted.
     Raises InvalidAnswer, Unknown, Conflict, LeaseLost (a token that was never given out).
     """
+    return store.carry_out(to_submit(store, submission, now=now))
+
+
+def to_submit(store: Store, submission: Submission, *, now: float | None = None) -> Errand[Receipt]:
+    """What ``submit`` does, checked so far, for whoever cannot wait for the disk.
+
+    Reads nothing when ``fixed.knows`` the assignment.
+    """
     submission_id = answers.checked_id(submission.submission_id)
     epoch = fencing.epoch_of(store, submission.assignment_id, submission.lease_token)
     owner = fixed.owner(store, submission.assignment_id)
@@ -133,7 +141,10 @@ def submit(store: Store, submission: Submission, *, now: float | None = None) ->
             return Receipt(submission_id, 1, status, lesson=lesson)
         return Receipt(submission_id, 1, status)
 
-    receipt = store.write(work)
+    return Errand(work, _committed)
+
+
+def _committed(receipt: Receipt) -> Receipt:
     failpoint("judgment.after_commit")
     return receipt
 
@@ -251,9 +262,7 @@ def revise(store: Store, revision: Revision, *, now: float | None = None) -> Rec
         add_in(connection, lease, {**row, **same, "revision": number}, moment)
         return Receipt(revision.judgment_id, number, first.status)
 
-    receipt = store.write(work)
-    failpoint("judgment.after_commit")
-    return receipt
+    return _committed(store.write(work))
 
 
 def _first(connection: Connection, judgment_id: str) -> Row[Any]:

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from preftune.artifacts import canonical_json
 from preftune.feedback.store import events, fencing, fixed, items, taking
-from preftune.feedback.store.engine import Store
+from preftune.feedback.store.engine import Errand, Store
 from preftune.feedback.store.faults import Forbidden, LeaseLost, Unknown
-from preftune.feedback.store.nouns import Assignment, Nothing, Purpose
+from preftune.feedback.store.nouns import Assignment, Item, Nothing, Purpose
 from preftune.feedback.store.schema import ANNOTATOR, ASSIGNMENT, PROJECT, SLOT
 from preftune.records import BadInput
 
@@ -32,29 +32,54 @@ def take(
     ``prefetch`` gives a second one beside it. ``training`` gives the next lesson. Nobody holds
     more than two. Hidden gold comes in between, by the project's share.
     """
+    errand = to_take(
+        store, project_id=project_id, annotator_id=annotator_id, purpose=purpose, now=now
+    )
+    return store.carry_out(errand)
+
+
+def to_take(
+    store: Store,
+    *,
+    project_id: int,
+    annotator_id: int,
+    purpose: Purpose = "work",
+    now: float | None = None,
+) -> Errand[Assignment | Nothing]:
+    """What ``take`` does, for whoever cannot wait for the disk. Reads nothing by itself."""
     known = {"project_id": project_id, "annotator_id": annotator_id}
 
-    def work(connection: Connection) -> taking.Taken | Nothing:
+    def work(connection: Connection) -> tuple[taking.Taken, Item, Row[Any] | None] | Nothing:
         moment = now if now is not None else store.now(connection)
-        return taking.take_in(connection, {**known, "now": moment}, purpose)
+        taken = taking.take_in(connection, {**known, "now": moment}, purpose)
+        if isinstance(taken, Nothing):
+            return taken
+        item = items.by_number_in(store, connection, taken.item_id)
+        return taken, item, None if taken.fresh else _again(connection, taken.id)
 
-    taken = store.write(work)
-    if isinstance(taken, Nothing):
-        return taken
-    item = items.by_number(store, taken.item_id)
-    fixed.remember(store, taken.id, project_id, item.number, annotator_id)
-    if not taken.fresh:
-        return current(store, taken.id, annotator_id)
+    def after(given: tuple[taking.Taken, Item, Row[Any] | None] | Nothing) -> Assignment | Nothing:
+        if isinstance(given, Nothing):
+            return given
+        taken, item, row = given
+        items.remember(store, item)
+        fixed.remember(store, taken.id, project_id, item.number, annotator_id)
+        return _fresh(store, taken, item, known) if row is None else _assignment(store, row, item)
+
+    return Errand(work, after)
+
+
+def _fresh(store: Store, taken: taking.Taken, item: Item, known: Mapping[str, int]) -> Assignment:
+    """An assignment that was made just now, so it has no draft."""
+    person = known["annotator_id"]
     return Assignment(
+        **known,
         id=taken.id,
-        project_id=project_id,
-        annotator_id=annotator_id,
         item=item,
         slot=taken.slot,
         lease_token=fencing.lease_token(store, taken.id, taken.epoch),
         lease_until=taken.lease_until,
         epoch=taken.epoch,
-        order=fencing.shown_order(taken.key, item.number, annotator_id, len(item.responses)),
+        order=fencing.shown_order(taken.key, item.number, person, len(item.responses)),
         guideline_version=taken.guideline,
         draft=None,
         draft_at=None,
@@ -86,12 +111,21 @@ _LOCKED = _ONE.with_for_update(of=ASSIGNMENT)
 def current(store: Store, assignment_id: int, annotator_id: int) -> Assignment:
     """An assignment of this person again, live or not. Raises Unknown, Forbidden."""
     with store.reading() as connection:
-        row = connection.execute(_ONE, {"assignment_id": assignment_id}).first()
-    if row is None:
-        raise Unknown(f"There is no assignment {assignment_id}.")
+        row = _again(connection, assignment_id)
     if row.annotator_id != annotator_id:
         raise Forbidden("This assignment is another person's.")
-    item = items.by_number(store, row.item_id)
+    return _assignment(store, row, items.by_number(store, row.item_id))
+
+
+def _again(connection: Connection, assignment_id: int) -> Row[Any]:
+    row = connection.execute(_ONE, {"assignment_id": assignment_id}).first()
+    if row is None:
+        raise Unknown(f"There is no assignment {assignment_id}.")
+    return row
+
+
+def _assignment(store: Store, row: Row[Any], item: Item) -> Assignment:
+    order = fencing.shown_order(row.key, item.number, row.annotator_id, len(item.responses))
     return Assignment(
         id=row.id,
         project_id=row.project_id,
@@ -101,7 +135,7 @@ def current(store: Store, assignment_id: int, annotator_id: int) -> Assignment:
         lease_token=fencing.lease_token(store, row.id, row.epoch),
         lease_until=row.lease_until,
         epoch=row.epoch,
-        order=fencing.shown_order(row.key, item.number, annotator_id, len(item.responses)),
+        order=order,
         guideline_version=row.guideline_version,
         draft=None if row.draft is None else json.loads(row.draft),
         draft_at=row.draft_at,

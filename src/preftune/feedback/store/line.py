@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -36,14 +37,33 @@ class Undone(Exception):
         self.cause = cause
 
 
-class _Job:
-    __slots__ = ("work", "gate", "leads", "result", "error")
+class Job:
+    """Work in the line. A thread waits for it at ``gate``; or ``tell`` is called when it is done.
 
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
-        self.work, self.gate, self.leads = work, Lock(), False
+    ``owner`` is whatever whoever called :meth:`Line.later` finds it by.
+    """
+
+    __slots__ = ("work", "gate", "tell", "owner", "leads", "result", "error")
+
+    def __init__(
+        self, work: Callable[[Connection], Any], tell: "Tell | None" = None, owner: Any = None
+    ) -> None:
+        self.work, self.tell, self.owner = work, tell, owner
+        self.gate, self.leads = Lock(), False
         self.result: Any = None
         self.error: BaseException | None = None
         self.gate.acquire()
+
+    def outcome(self) -> Any:
+        """Of a job that is done: its result. Raises what the work raised, or Undone."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+Tell = Callable[[list[Job]], None]
+"""Called once with all of its jobs that one commit has put on the disk, or that failed; in the
+thread that committed. It must not raise."""
 
 
 class Line:
@@ -51,13 +71,15 @@ class Line:
 
     def __init__(self, engine: Engine, turn: int | None) -> None:
         self._engine, self._turn_file = engine, turn
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[Job] = deque()
         self._mutex, self._led = Lock(), False
         self._connection: Connection | None = None
+        self._calls: SimpleQueue[bool] = SimpleQueue()
+        self._clerk: Thread | None = None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """``work``'s result, once it is on the disk. Raises what it raised, or Undone."""
-        job = _Job(work)
+        job = Job(work)
         with self._mutex:
             self._jobs.append(job)
             job.leads, self._led = not self._led, True
@@ -69,21 +91,49 @@ class Line:
         except BaseException:
             self._leave(job)
             raise
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
+        result: T = job.outcome()
         return result
 
+    def later(self, work: Callable[[Connection], Any], tell: Tell, owner: Any = None) -> Job:
+        """The same without waiting: ``tell`` is called when ``job.outcome()`` can be asked for.
+
+        Where no waiting thread leads, a thread of the line's own does.
+        """
+        job = Job(work, tell, owner)
+        with self._mutex:
+            self._jobs.append(job)
+            job.leads, self._led = not self._led, True
+            if job.leads:
+                self._call()
+        return job
+
     def close(self) -> None:
-        """Gives the connection and the file back."""
+        """Ends the line's own thread, once it has done what waits; gives back what it holds."""
+        if self._clerk is not None:
+            self._calls.put(False)
+            self._clerk.join()
         if self._connection is not None:
             self._connection.close()
         if self._turn_file is not None:
             os.close(self._turn_file)
 
+    def _call(self) -> None:
+        """Wakes the line's own thread to lead; called with the mutex held."""
+        if self._clerk is None:
+            self._clerk = Thread(target=self._serve, name="label store", daemon=True)
+            self._clerk.start()
+        self._calls.put(True)
+
+    def _serve(self) -> None:
+        while self._calls.get():
+            try:
+                self._lead()
+            except BaseException:
+                continue  # the jobs have been told; the line goes on
+
     def _lead(self) -> None:
         """Does what waits, then hands the lead to the first that came meanwhile."""
-        done: list[_Job] = []
+        done: list[Job] = []
         try:
             self._commit(done)
         except BaseException as error:
@@ -93,17 +143,21 @@ class Line:
                 raise
         finally:
             self._hand_on()
-            for job in done:
-                job.gate.release()
+            _tell(done)
 
     def _hand_on(self) -> None:
         with self._mutex:
             self._led = bool(self._jobs)
-            if self._led:
-                self._jobs[0].leads = True
-                self._jobs[0].gate.release()
+            if not self._led:
+                return
+            first = self._jobs[0]
+            first.leads = True
+            if first.tell is None:
+                first.gate.release()
+            else:
+                self._call()
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, job: Job) -> None:
         """An interrupted thread does not keep the others waiting."""
         with self._mutex:
             waiting = job in self._jobs
@@ -112,11 +166,11 @@ class Line:
         if waiting and job.leads:
             self._hand_on()
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> Job | None:
         with self._mutex:
             return self._jobs.popleft() if self._jobs else None
 
-    def _commit(self, done: list[_Job]) -> None:
+    def _commit(self, done: list[Job]) -> None:
         """One transaction with all that waits; ``done`` gets whoever is to be told."""
         try:
             with self._turn():
@@ -125,7 +179,7 @@ class Line:
             while not done and (job := self._next()) is not None:
                 done.append(job)
 
-    def _transaction(self, connection: Connection, done: list[_Job]) -> None:
+    def _transaction(self, connection: Connection, done: list[Job]) -> None:
         driver: Any = connection.connection.dbapi_connection
         driver.execute(WRITE_BEGIN)
         try:
@@ -134,7 +188,7 @@ class Line:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
 
-    def _work(self, connection: Connection, driver: Any, done: list[_Job]) -> None:
+    def _work(self, connection: Connection, driver: Any, done: list[Job]) -> None:
         """Job after job; the first, when nobody waits behind it, needs no savepoint."""
         end = time.monotonic() + LONGEST
         while (not done or time.monotonic() < end) and (job := self._next()) is not None:
@@ -177,3 +231,15 @@ class Line:
             yield
         finally:
             fcntl.flock(self._turn_file, fcntl.LOCK_UN)
+
+
+def _tell(done: list[Job]) -> None:
+    """Lets waiting threads go; calls each ``tell`` once."""
+    told: dict[Tell, list[Job]] = {}
+    for job in done:
+        if job.tell is None:
+            job.gate.release()
+        else:
+            told.setdefault(job.tell, []).append(job)
+    for tell, jobs in told.items():
+        tell(jobs)
