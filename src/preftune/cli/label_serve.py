@@ -135,6 +135,7 @@ def _serve(
             proxy_headers=True,
             forwarded_allow_ips="127.0.0.1",
             timeout_graceful_shutdown=10,
+            http="h11",  # the parser that bounds headers, also where a faster one is installed
         )
         uvicorn.Server(config).run(sockets=[listening])
 
