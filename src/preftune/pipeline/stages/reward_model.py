@@ -21,7 +21,7 @@ from preftune.algorithms.reward_model import (
     validate,
 )
 from preftune.artifacts import write_json_atomic
-from preftune.data import load_demonstrations
+from preftune.data import load_demonstrations, uncollected
 from preftune.evaluation import calibration_summary
 from preftune.maths.ensembles import centred
 from preftune.maths.losses.reward_model import normalisation
@@ -96,7 +96,8 @@ def run(context: StageContext[RewardModel]) -> StageOutcome:
             "What the network adds to linear is fitted on validation rows, and there are none.",
             remedy="Name them with validation, or leave linear out.",
         )
-    ready = _prepare(context)
+    with uncollected():
+        ready = _prepare(context)
     counted = {COUNTED.get(settings.objective.kind, "pairs"): len(ready.train)}
     if settings.members > 1 or settings.linear is not None:
         return StageOutcome({"model": "model"}, _members(context, ready) | counted)
