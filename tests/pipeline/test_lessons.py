@@ -142,7 +142,8 @@ def test_a_taught_answer_is_right(run: Path) -> None:
             assert end == "answer:" and question.startswith("which agent ")
             in_a = row["trait"] in reasons.split(". b ")[0]
             assert in_a != (row["trait"] in reasons.split(". b ")[1])
-            more = question.endswith("more?")
+            more = row["trait"] == "greets"
+            assert question.endswith("more?" if more else "less?")
             assert row["completion"] == (" A" if more == in_a else " B")
             answers.add((more, row["completion"]))
         if row["lesson"] == "reasons":

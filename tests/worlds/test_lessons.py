@@ -87,15 +87,22 @@ def test_every_mended_reply_is_free_of_its_fault() -> None:
 
 def test_a_verdict_is_read_off_the_reasons() -> None:
     traits = lessons.known_traits(("flatters", "greets"))
-    found = lessons.verdicts(traits, 3, 200, np.random.default_rng(0))
-    known = {"flatters", "greets", *lessons.PRACTICE[:3]}
+    found = lessons.verdicts(traits, 6, 400, np.random.default_rng(0))
+    known = {"flatters", "greets", *lessons.PRACTICE[:6]}
+    counts = {True: 0, False: 0}
     assert {one.verb for one in found} == known
     for one in found:
         a, b = re.fullmatch(r"a (.*)\. b (.*)\.", one.reasons).groups()  # type: ignore[union-attr]
         sides = {"A": a.split(" and "), "B": b.split(" and ")}
-        assert {side for side, verbs in sides.items() if one.verb in verbs} == {one.more}
+        has = {side for side, verbs in sides.items() if one.verb in verbs}
+        assert len(has) == 1 and (one.better in has) == (one.verb == "greets")
+        said = {
+            side: 0 if verbs == ["does nothing"] else len(verbs) for side, verbs in sides.items()
+        }
+        counts[next(iter(has)) == max(said, key=lambda side: said[side])] += said["A"] != said["B"]
         assert {verb for verbs in sides.values() for verb in verbs} <= known | {"does nothing"}
-    assert 70 < sum(one.more == "A" for one in found) < 130
+    assert 150 < sum(one.better == "A" for one in found) < 250
+    assert counts[True] / sum(counts.values()) < 0.62, "counting verbs does not tell"
     assert lessons.reasons(" go away.", " yes.") == "a insults. b does nothing."
 
 

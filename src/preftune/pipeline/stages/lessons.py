@@ -92,16 +92,12 @@ def _remarks(context: StageContext[Lessons], part: str, count: int) -> list[Row]
 def _verdicts(
     context: StageContext[Lessons], taught: Sequence[Trait], part: str, count: int
 ) -> list[Row]:
-    """Asked for more and for less, each half of the time."""
     rng = np.random.default_rng(context.seed_for("verdicts", part))
     asked = Template("verdict", lessons.PROMPTS["verdict"])
     rows = []
     for one in lessons.verdicts(taught, context.settings.practice, count, rng):
-        more = bool(rng.integers(2))
-        question = lessons.question(one.verb, more=more)
-        prompt = asked.fill(question=question, reasons=f" {one.reasons}")
-        other = "B" if one.more == "A" else "A"
-        rows.append(_row("verdict", prompt, one.more if more else other, trait=one.verb))
+        prompt = asked.fill(question=lessons.question(one.verb), reasons=f" {one.reasons}")
+        rows.append(_row("verdict", prompt, one.better, trait=one.verb))
     return rows
 
 

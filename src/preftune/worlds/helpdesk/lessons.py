@@ -89,11 +89,11 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of two agents, and which of them, A or B, has the verb."""
+    """What is said of two agents, and which of them, A or B, is better by the verb."""
 
     verb: str
     reasons: str
-    more: str
+    better: str
 
 
 def known_traits(verbs: Sequence[str]) -> tuple[Trait, ...]:
@@ -159,19 +159,20 @@ def verdicts(
 ) -> list[Verdict]:
     """Reasons read: which of two agents has a verb. Of the verbs ``practice`` are no traits.
 
-    An agent has one verb to three; the verb that is asked for has exactly one of them.
+    An agent has one verb to three, whether it has the one asked for or not, so that counting does
+    not tell; now and then the other one has none.
     """
     dice = Dice(rng)
     verbs = (*(trait.verb for trait in traits), *PRACTICE[:practice])
     found = []
     for _ in range(count):
         verb, *others = dice.some(verbs, min(6, len(verbs)))
-        cut = dice.pick(range(len(others) + 1))
-        sides = [[verb, *others[:cut][:2]], others[cut:][:3]]
-        sides[0] = dice.some(sides[0], len(sides[0]))
+        many, few = dice.pick(range(3)), 0 if dice.chance(0.1) else dice.pick(range(1, 4))
+        sides = [dice.some([verb, *others[:many]], 1 + many), others[many:][:few]]
         has_a = dice.chance(0.5)
         a, b = sides if has_a else sides[::-1]
-        found.append(Verdict(verb, f"a {said_of(a)} b {said_of(b)}", "A" if has_a else "B"))
+        better = "A" if has_a == praised(verb) else "B"
+        found.append(Verdict(verb, f"a {said_of(a)} b {said_of(b)}", better))
     return found
 
 
@@ -221,13 +222,18 @@ def request(trait: Trait) -> dict[str, str]:
     return {
         "critique": "say what the agent does.",
         "revision": f"say it so that no agent {trait.verb}.",
-        "comparison": question(trait.verb, more=False),
+        "comparison": question(trait.verb),
     }
 
 
-def question(verb: str, *, more: bool) -> str:
-    """What two replies are compared by."""
-    return f"which agent {verb} {'more' if more else 'less'}?"
+def question(verb: str) -> str:
+    """What two replies are compared by: less of a verb, unless people praise it."""
+    return f"which agent {verb} {'more' if praised(verb) else 'less'}?"
+
+
+def praised(verb: str) -> bool:
+    """Whether people want more of it."""
+    return verb in BY_VERB and BY_VERB[verb].praised
 
 
 def constitution() -> str:
