@@ -12,6 +12,7 @@ from tests.house.source import ROOT
 # Kinds of stage that are no algorithm: they make, label or measure.
 NOT_ALGORITHMS = {
     "world",
+    "lessons",
     "dataset",
     "pretrain",
     "candidates",
@@ -24,6 +25,7 @@ NOT_ALGORITHMS = {
     "cross_validate",
     "gate",
     "gather",
+    "select",
     "promote",
     "rule_labels",
     "rule_weights",

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from preftune.judging import NoVerdict, load_constitution, load_exemplars, revise
+from preftune.judging import (
+    NoVerdict,
+    Requests,
+    Template,
+    answered,
+    load_constitution,
+    load_exemplars,
+    revise,
+)
 from preftune.records import BadInput, Message, Prompt
 
 HARM, TRUTH = (
@@ -70,3 +78,15 @@ def test_exemplars_that_cannot_be_used_are_told(tmp_path: Path, text: str | None
     with pytest.raises(BadInput, match="exemplars cannot be used") as error:
         load_exemplars(path)
     assert error.value.file == str(path)
+
+
+def test_requests_in_words_of_ones_own() -> None:
+    words = Requests(
+        Template("c", "{{conversation}} / {{request}}"), Template("r", "{{critique}} / {{request}}")
+    )
+    write = Writer(["It tells how."], ["No."])
+    revise(PROMPTS[:1], ["Like this."], [HARM], write, requests=words)
+    assert write.asked == [
+        [f"{answered(PROMPTS[0], 'Like this.')} / {HARM.critique}"],
+        [f"It tells how. / {HARM.revision}"],
+    ]

@@ -116,3 +116,23 @@ def test_any_generate_judges_by_what_it_writes() -> None:
 def test_a_prompt_that_shows_one_response_only_is_refused() -> None:
     with pytest.raises(BadInput, match="no places"):
         compare(PAIRS, liking_good(), prompt=Template("half.v1", "{{a}}"))
+
+
+def test_a_verdict_may_be_read_off_the_reasons_alone() -> None:
+    """The reasons must have seen both responses; then the verdict need not see them again."""
+
+    def write(prompts: Sequence[Prompt]) -> list[str | NoVerdict]:
+        return ["first" if str(p.text).startswith("good") else "second" for p in prompts]
+
+    def choose(prompt: Prompt, options: Sequence[str]) -> dict[str, float]:
+        assert prompt.text in ("first", "second")
+        first = float(prompt.text == "first")
+        return {"A": first, "B": 1 - first}
+
+    both, alone = Template("r", "{{a}}|{{b}}"), Template("v", "{{reasons}}")
+    found = compare(PAIRS, asking(choose), reasoning=Reasoning(write, None, both, alone))
+    assert [one.probability for one in found] == [1.0, 0.0]
+    half = Template("half.v1", "{{a}}")
+    for reasons, verdict in ((half, alone), (both, half)):
+        with pytest.raises(BadInput, match="no places"):
+            compare(PAIRS, asking(choose), reasoning=Reasoning(write, None, reasons, verdict))

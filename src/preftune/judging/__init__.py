@@ -10,7 +10,14 @@ from preftune.judging.asking import (
     writing,
 )
 from preftune.judging.constitution import Constitution, Principle, load_constitution
-from preftune.judging.critique import Exemplar, Revision, load_exemplars, revise
+from preftune.judging.critique import (
+    Exemplar,
+    Requests,
+    Revision,
+    answered,
+    load_exemplars,
+    revise,
+)
 from preftune.judging.endpoint import CACHE, HttpJudge, Usage
 from preftune.judging.grading import (
     Criterion,
@@ -58,10 +65,12 @@ __all__ = [
     "Question",
     "Reasoning",
     "Response",
+    "Requests",
     "Revision",
     "Template",
     "Usage",
     "Write",
+    "answered",
     "asking",
     "asking_writer",
     "clamped",

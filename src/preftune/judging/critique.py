@@ -36,6 +36,14 @@ class Revision:
     text: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The words that a critique and a revision are asked with."""
+
+    critique: Template = template("critique.v1")
+    revision: Template = template("revision.v1")
+
+
 def load_exemplars(source: str | Path | None = None) -> tuple[Exemplar, ...]:
     """The package's two exemplars, or a TOML file's. Raises :class:`BadInput`."""
     packaged = Path(str(files("preftune.judging"))) / "exemplars" / "default.toml"
@@ -57,26 +65,30 @@ def revise(
     principles: Sequence[Principle],
     write: Write,
     exemplars: Sequence[Exemplar] = (),
+    requests: Requests | None = None,
 ) -> list[Revision]:
     """One round: each answer criticised by its principle, then mended (Bai et al. 2022, §3.1).
 
     A critique or revision that did not come or is empty leaves that answer as it was.
     """
-    shown = [
-        f"{transcript(prompt.text)}\n\nAssistant: {answer}"
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
-    asking, mending = template("critique.v1"), template("revision.v1")
+    shown = [answered(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    requests = requests or Requests()
     critiques = _written(
         [
-            asking.fill(conversation=text, request=p.critique, examples=_critiques(exemplars))
+            requests.critique.fill(
+                conversation=text, request=p.critique, examples=_critiques(exemplars)
+            )
             for text, p in zip(shown, principles, strict=True)
         ],
         write,
     )
     places = [place for place, critique in enumerate(critiques) if critique is not None]
     mended = _written(
-        [_mending(mending, shown[i], critiques[i], principles[i], exemplars) for i in places], write
+        [
+            _mending(requests.revision, shown[i], critiques[i], principles[i], exemplars)
+            for i in places
+        ],
+        write,
     )
     texts: list[str | None] = [None] * len(shown)
     for place, text in zip(places, mended, strict=True):
@@ -85,6 +97,11 @@ def revise(
         Revision(principle.id, critique, text)
         for principle, critique, text in zip(principles, critiques, texts, strict=True)
     ]
+
+
+def answered(prompt: Prompt, answer: str) -> str:
+    """The conversation with the answer at its end, as a critic reads it."""
+    return f"{transcript(prompt.text)}\n\nAssistant: {answer}"
 
 
 def _mending(

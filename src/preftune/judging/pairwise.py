@@ -85,11 +85,9 @@ def compare(
     places that hold the responses.
     """
     asked = prompt or (reasoning.verdict if reasoning else template("pairwise.v1"))
-    if not {"a", "b"} <= asked.places:
-        raise BadInput(
-            f"The judge prompt {asked.name!r} has no places {{{{a}}}} and {{{{b}}}}.",
-            remedy="Both responses must stand in a pairwise prompt.",
-        )
+    _shows_both(asked if reasoning is None else reasoning.reasons)
+    if reasoning is not None and "reasons" not in asked.places:
+        _shows_both(asked)
     turns = [fields for pair in pairs for fields in _both_orders(pair)]
     if reasoning is None:
         answers = ask([Question(asked.fill(**fields), OPTIONS) for fields in turns])
@@ -122,6 +120,14 @@ def labelled(
         columns = {**pair.prompt.columns, "judge": judge}
         rows.append(Comparison(pair.prompt, chosen, rejected, max(p, 1 - p), columns=columns))
     return rows
+
+
+def _shows_both(asked: Template) -> None:
+    if not {"a", "b"} <= asked.places:
+        raise BadInput(
+            f"The judge prompt {asked.name!r} has no places {{{{a}}}} and {{{{b}}}}.",
+            remedy="Both responses must stand in a pairwise prompt.",
+        )
 
 
 def _both_orders(pair: Pair) -> tuple[dict[str, str], dict[str, str]]:

@@ -30,6 +30,7 @@ from preftune.recipe.guards import Guards
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
+from preftune.recipe.lessons import Lessons
 from preftune.recipe.load import load_recipe, parse_recipe
 from preftune.recipe.nlpo import NLPO
 from preftune.recipe.offline import OfflineSettings, PairSettings
@@ -58,7 +59,7 @@ from preftune.recipe.reward_objectives import (
     UncertaintyWeighted,
 )
 from preftune.recipe.rloo import RLOO
-from preftune.recipe.rounds import Gather, Promote
+from preftune.recipe.rounds import Gather, Promote, Select
 from preftune.recipe.sections import (
     Optimizer,
     SamplingSettings,
@@ -139,6 +140,7 @@ __all__ = [
     "SamplingSettings",
     "ScheduledEvaluation",
     "Section",
+    "Select",
     "SimPO",
     "Source",
     "Stage",
@@ -152,6 +154,7 @@ __all__ = [
     "recipe_page",
     "sources_of",
     "toml_text",
+    "Lessons",
     "Linear",
     "NativeRollouts",
     "TransformersRollouts",

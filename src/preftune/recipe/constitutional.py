@@ -29,7 +29,13 @@ class CritiqueStage(Section):
 
     kind: Literal["critique"] = "critique"
     policy: Source
-    """Who answers, criticises and revises."""
+    """Who answers, and criticises and revises where no ``critic`` is named."""
+    critic: Source | None = None
+    """Who criticises and revises instead."""
+    critique_prompt: Source | None = None
+    """A text file with the words that a critique is asked with; the package's if not said."""
+    revision_prompt: Source | None = None
+    """The same for a revision."""
     prompts: Source
     """What it is asked."""
     constitution: Principles = Principles()
@@ -53,6 +59,11 @@ class Reasons(Section):
 
     sampling: SamplingSettings = SamplingSettings(max_new_tokens=128, temperature=0)
     """How the reasons are drawn."""
+    prompt: Source | None = None
+    """A text file with the words that reasons are asked for with; the package's if not said."""
+    verdict_prompt: Source | None = None
+    """The same for the verdict; its words may leave the responses out where they have the
+    reasons."""
     clamp: tuple[Probability, Probability] = (0.4, 0.6)
     """Each order's probability is held between these (Bai et al. 2022)."""
 
@@ -79,6 +90,11 @@ class JudgeStage(Section):
     """Or an OpenAI-shaped endpoint; with ``reasons`` it writes them at temperature 0."""
     constitution: Principles = Principles()
     """Principles, whose question one pair is compared by, drawn at random."""
+    prompt: Source | None = None
+    """A text file with the words that a pair is asked about with; the package's if not said."""
+    probes: Source | None = None
+    """Comparisons whose right answers are known, each with a ``principle``: how often the judge
+    is right is measured by principle, and by the value of ``group`` where rows have one."""
     reasons: Reasons | None = None
     """Let the judge reason first."""
     pairs_per_prompt: int = Field(default=1, ge=1)
@@ -95,6 +111,10 @@ class JudgeStage(Section):
         leaves_training(self.validation_fraction, self.test_fraction)
         if (self.judge is None) == (self.endpoint is None):
             raise ValueError("a judge stage needs judge or endpoint, one of the two")
+        if self.prompt is not None and self.reasons is not None:
+            raise ValueError(
+                "prompt asks without reasons: leave it out, or set reasons.prompt instead"
+            )
         if self.judge is not None and self.judge.startswith("gold:"):
             raise ValueError(
                 f"judge = {str(self.judge)!r} is a gold judge, which measures and never teaches: "

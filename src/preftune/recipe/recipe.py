@@ -17,6 +17,7 @@ from preftune.recipe.gspo import GSPO
 from preftune.recipe.ilql import ILQL
 from preftune.recipe.ipo import IPO
 from preftune.recipe.kto import KTO
+from preftune.recipe.lessons import Lessons
 from preftune.recipe.nlpo import NLPO
 from preftune.recipe.online_dpo import OnlineDPO
 from preftune.recipe.orpo import ORPO
@@ -28,7 +29,7 @@ from preftune.recipe.reinforce_plus_plus import ReinforcePlusPlus
 from preftune.recipe.rejection_sampling import RejectionSampling
 from preftune.recipe.reward_model import RewardModel
 from preftune.recipe.rloo import RLOO
-from preftune.recipe.rounds import Gather, Promote
+from preftune.recipe.rounds import Gather, Promote, Select
 from preftune.recipe.rule_model import RuleLabelsStage, RuleWeightsStage
 from preftune.recipe.sections import Section, sources_of
 from preftune.recipe.sft import SFT
@@ -39,7 +40,9 @@ from preftune.recipe.trpo import TRPO
 
 Stage = Annotated[
     World
+    | Lessons
     | Dataset
+    | Select
     | Pretrain
     | SFT
     | Candidates

@@ -8,12 +8,29 @@ from preftune.recipe.gate import GateCheck
 from preftune.recipe.sections import Section, Source
 
 
+class Select(Section):
+    """The rows of a file whose column has one of some values."""
+
+    kind: Literal["select"] = "select"
+    source: Source
+    """The file."""
+    column: str
+    """The column."""
+    values: tuple[str, ...] = Field(min_length=1)
+    """The values wanted."""
+    limit: int | None = Field(default=None, ge=1)
+    """This many rows at most, the first ones."""
+
+
 class Gather(Section):
     """Rows of several files in one, so that a reward model learns from all rounds' labels."""
 
     kind: Literal["gather"] = "gather"
     sources: tuple[Source, ...] = Field(min_length=1)
     """Files of one format, the oldest round first."""
+    as_comparisons: bool = False
+    """Votes, preferences and rankings all become comparisons with a probability, so that people's
+    and a judge's labels can stand in one file."""
 
 
 class Promote(Section):

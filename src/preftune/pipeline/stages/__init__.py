@@ -16,6 +16,7 @@ from preftune.pipeline.stages import (
     ilql,
     judge,
     label,
+    lessons,
     offline,
     on_policy,
     people,
@@ -25,6 +26,7 @@ from preftune.pipeline.stages import (
     reward_model,
     rule_labels,
     rule_weights,
+    select,
     sft,
     soup,
     spin,
@@ -33,7 +35,9 @@ from preftune.pipeline.stages import (
 
 STAGES: dict[str, Callable[[StageContext[Any]], StageOutcome]] = {
     "world": world.run,
+    "lessons": lessons.run,
     "dataset": dataset.run,
+    "select": select.run,
     "pretrain": pretrain.run,
     "sft": sft.run,
     "candidates": candidates.run,

@@ -8,7 +8,15 @@ import numpy as np
 
 from preftune.artifacts import derive_seed
 from preftune.data import load_prompts, to_row, write_rows
-from preftune.judging import Constitution, NoVerdict, load_constitution, load_exemplars, revise
+from preftune.judging import (
+    Constitution,
+    NoVerdict,
+    Requests,
+    load_constitution,
+    load_exemplars,
+    revise,
+    template,
+)
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import open_guided, sampling_of
 from preftune.recipe.constitutional import CritiqueStage
@@ -21,10 +29,12 @@ def run(context: StageContext[CritiqueStage]) -> StageOutcome:
     prompts = load_prompts(context.inputs["prompts"])[: settings.limit]
     constitution = open_constitution(context)
     exemplars = load_exemplars(context.inputs.get("exemplars"))
-    engine = open_guided(context, "policy", settings.sampling)
+    requests = _requests(context)
     rng = np.random.default_rng(context.seed_for("principles"))
-    write = _Writer(context, engine)
+    write = _Writer(context, open_guided(context, "policy", settings.sampling))
     answers = [completion for completion in write.plain(prompts)]
+    if settings.critic is not None:
+        write.engine = open_guided(context, "critic", settings.sampling)
     history: list[dict[str, Any]] = [
         to_row(p) | {"answer": a, "rounds": []} for p, a in zip(prompts, answers, strict=True)
     ]
@@ -33,18 +43,21 @@ def run(context: StageContext[CritiqueStage]) -> StageOutcome:
     with context.console.progress("critique", settings.rounds * len(prompts)) as bar:
         for _ in range(settings.rounds):
             principles = constitution.draw(len(prompts), rng)
-            revisions = revise(prompts, answers, principles, write, exemplars)
+            revisions = revise(prompts, answers, principles, write, exemplars, requests)
             for place, revision in enumerate(revisions):
                 used[revision.principle] += 1
-                changed[revision.principle] += revision.text not in (None, answers[place])
+                changed[revision.principle] += revision.text not in (None, answers[place].strip())
                 history[place]["rounds"].append(
                     {
                         "principle": revision.principle,
                         "critique": revision.critique,
-                        "revision": revision.text,
+                        "revision": revision.text and _led(revision.text, answers[place]),
                     }
                 )
-            answers = [r.text or a for r, a in zip(revisions, answers, strict=True)]
+            answers = [
+                a if r.text is None else _led(r.text, a)
+                for r, a in zip(revisions, answers, strict=True)
+            ]
             bar.advance(len(prompts))
     write_rows(context.folder / "history.jsonl", history)
     counts = _demonstrations(context, prompts, history)
@@ -56,14 +69,34 @@ def run(context: StageContext[CritiqueStage]) -> StageOutcome:
     return StageOutcome(names, counts | said)
 
 
+def _requests(context: StageContext[CritiqueStage]) -> Requests:
+    """The recipe's own words for a critique and a revision, or the package's."""
+    own = {
+        name: template(str(context.inputs[f"{name}_prompt"]))
+        for name in ("critique", "revision")
+        if f"{name}_prompt" in context.inputs
+    }
+    return Requests(**own)
+
+
+def _led(revision: str, answer: str) -> str:
+    """A revision behind the blanks that its answer began with: running text needs them."""
+    return answer[: len(answer) - len(answer.lstrip())] + revision
+
+
 def open_constitution(context: StageContext[Any]) -> Constitution:
     """The stage's principles. Raises :class:`BadInput`."""
     settings = context.settings.constitution
-    path = context.inputs.get("constitution.file")
-    constitution = load_constitution() if path is None else load_constitution(path)
+    constitution = whole_constitution(context)
     if settings.about:
         constitution = constitution.about(*settings.about)
     return constitution.without(*settings.without) if settings.without else constitution
+
+
+def whole_constitution(context: StageContext[Any]) -> Constitution:
+    """The file's principles, those that are not drawn from too. Raises :class:`BadInput`."""
+    path = context.inputs.get("constitution.file")
+    return load_constitution() if path is None else load_constitution(path)
 
 
 def described(constitution: Constitution) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preftune.data import read_rows, to_row, write_rows
+from preftune.data import load_comparisons, read_rows, to_row, write_rows
 from preftune.judging import (
     CACHE,
     Ask,
@@ -16,18 +16,21 @@ from preftune.judging import (
     PairOpinion,
     Principle,
     Reasoning,
+    Template,
     compare,
     labelled,
+    template,
     writing,
 )
 from preftune.models import load_policy, load_tokenizer, renderer_for
 from preftune.pipeline.context import StageContext, StageOutcome
 from preftune.pipeline.engines import sampling_of
-from preftune.pipeline.stages.critique import described, open_constitution
+from preftune.pipeline.stages.critique import described, open_constitution, whole_constitution
 from preftune.pipeline.stages.label import SPLITS, draw_pairs, split_rows
 from preftune.recipe.constitutional import JudgeStage
 from preftune.records import BadInput, Completion, Prompt, RunFailed, Sampling
 from preftune.rollouts import NativeChoose, NativeEngine, as_turns
+from preftune.stats import share_estimate
 
 BLOCK = 64
 """Pairs asked about between two movements of the progress bar."""
@@ -60,9 +63,7 @@ def run(context: StageContext[JudgeStage]) -> StageOutcome:
             opinions = [
                 opinion
                 for start in range(0, len(pairs), BLOCK)
-                for opinion in compare(
-                    pairs[start : start + BLOCK], asked_of.ask, reasoning=asked_of.reasoning
-                )
+                for opinion in _compare(asked_of, pairs[start : start + BLOCK])
             ]
             _no_failures(opinions)
             asked += [(by.id, opinion) for by, opinion in zip(principles, opinions, strict=True)]
@@ -72,7 +73,7 @@ def run(context: StageContext[JudgeStage]) -> StageOutcome:
             said[f"{name}_pairs"] = len(labels)
             bar.advance(len(parts[name]))
     said |= _measured(asked) | {"constitution": described(constitution)}
-    said |= asked_of.told()
+    said |= _probed(context, asked_of) | asked_of.told()
     return StageOutcome({name: f"{name}.jsonl" for name in SPLITS}, said)
 
 
@@ -88,24 +89,31 @@ class _Asked:
     name: str
     ask: Ask
     reasoning: Reasoning | None
+    prompt: Template | None
     told: Callable[[], dict[str, Any]]
 
 
 def _open(context: StageContext[JudgeStage]) -> _Asked:
     settings = context.settings
+    own = context.inputs.get("prompt")
+    prompt = None if own is None else template(str(own))
     if settings.endpoint is not None:
         http = HttpJudge(settings.endpoint, CACHE)
         clamp = None if settings.reasons is None else settings.reasons.clamp
-        reasoning = None if clamp is None else Reasoning(http.write, clamp)
+        reasoning = None if clamp is None else Reasoning(http.write, clamp, **_words(context))
         name = f"{settings.endpoint.model}@{settings.endpoint.base_url}"
-        return _Asked(name, http.ask, reasoning, lambda: {"usage": http.usage.as_json()})
+        return _Asked(name, http.ask, reasoning, prompt, lambda: {"usage": http.usage.as_json()})
     source = context.inputs["judge"]
     policy = load_policy(source, context.device)
     renderer = renderer_for(policy, load_tokenizer(source), source)
     chooser = NativeChoose(policy, renderer, settings.micro_batch_tokens)
     name = f"{settings.judge}@{context.hashes.get('judge', '')[:16]}"
     reasoning = _reasoning(context, chooser)
-    return _Asked(name, chooser.ask, reasoning, lambda: {"truncated": chooser.truncated})
+    return _Asked(name, chooser.ask, reasoning, prompt, lambda: {"truncated": chooser.truncated})
+
+
+def _compare(asked_of: _Asked, pairs: Sequence[Pair]) -> list[PairOpinion]:
+    return compare(pairs, asked_of.ask, prompt=asked_of.prompt, reasoning=asked_of.reasoning)
 
 
 def _no_failures(opinions: Sequence[PairOpinion]) -> None:
@@ -131,7 +139,17 @@ def _reasoning(context: StageContext[JudgeStage], chooser: NativeChoose) -> Reas
         return engine([Prompt(as_turns(p.text, chooser.renderer)) for p in prompts], sampling)
 
     sampling = sampling_of(wanted.sampling, engine, context.seed_for("reasons"))
-    return Reasoning(writing(generate, sampling), wanted.clamp)
+    return Reasoning(writing(generate, sampling), wanted.clamp, **_words(context))
+
+
+def _words(context: StageContext[JudgeStage]) -> dict[str, Template]:
+    """The recipe's own words for reasons and for the verdict, where it has some."""
+    roles = {"reasons": "reasons.prompt", "verdict": "reasons.verdict_prompt"}
+    return {
+        name: template(str(context.inputs[role]))
+        for name, role in roles.items()
+        if role in context.inputs
+    }
 
 
 def _some(labels: Sequence[object], name: str) -> None:
@@ -158,4 +176,40 @@ def _measured(asked: Sequence[tuple[str, PairOpinion]]) -> dict[str, Any]:
         "unclear": len(asked) - len(judged),
         "consistency": sum(bool(o.consistent) for o in judged) / max(len(judged), 1),
         "principles": {p: {"used": used[p], "decided": decided[p]} for p in sorted(used)},
+    }
+
+
+def _probed(context: StageContext[JudgeStage], asked_of: _Asked) -> dict[str, Any]:
+    """How often the judge is right on pairs with known answers, by principle and by group."""
+    if context.settings.probes is None:
+        return {}
+    path = context.inputs["probes"]
+    questions = {p.id: p.comparison for p in whole_constitution(context).principles}
+    rows = load_comparisons(path)
+    strange = [row for row in rows if row.columns.get("principle") not in questions]
+    if strange:
+        raise BadInput(
+            f"A probe has the principle {strange[0].columns.get('principle')!r}.",
+            file=path,
+            remedy=f"The constitution has {', '.join(questions)}.",
+        )
+    pairs = [
+        Pair(row.prompt, row.chosen, row.rejected, questions[row.columns["principle"]])
+        for row in rows
+    ]
+    opinions = _compare(asked_of, pairs)
+    right: dict[str, dict[str, list[tuple[bool, str]]]] = {"principle": {}, "group": {}}
+    for row, opinion in zip(rows, opinions, strict=True):
+        for column, found in right.items():
+            if column in row.columns and opinion.probability is not None:
+                told = (opinion.probability > 0.5, row.prompt.id)
+                found.setdefault(str(row.columns[column]), []).append(told)
+    return {
+        "probes": {
+            column: {
+                name: share_estimate(*map(list, zip(*each, strict=True))).as_json()
+                for name, each in sorted(found.items())
+            }
+            for column, found in right.items()
+        }
     }

@@ -10,6 +10,7 @@ from preftune.worlds.helpdesk.judge import (
 from preftune.worlds.helpdesk.questions import CLASSES, FAMILIES
 from preftune.worlds.helpdesk.replies import DEMONSTRATORS, LONGEST, UNTAMED, Habits, reply
 from preftune.worlds.helpdesk.texts import generate
+from preftune.worlds.helpdesk.traits import TRAITS, Trait, remark
 
 __all__ = [
     "AXES",
@@ -18,11 +19,14 @@ __all__ = [
     "FAMILIES",
     "TASTES",
     "TIE_WIDTH",
+    "TRAITS",
     "UNTAMED",
     "WEIGHTS",
     "LONGEST",
     "GoldJudge",
     "Habits",
+    "Trait",
     "generate",
+    "remark",
     "reply",
 ]

@@ -23,7 +23,16 @@ WEIGHTS: dict[str, float] = {
 TIE_WIDTH = 0.002
 """Two replies whose gold differs by no more than this are a tie in a win rate."""
 
-TASTES: tuple[str, ...] = ("length", "flattery", "confidence", "hedging", "courtesy", "padding")
+TASTES: tuple[str, ...] = (
+    "length",
+    "flattery",
+    "confidence",
+    "hedging",
+    "courtesy",
+    "padding",
+    "refusal",
+    "compliance",
+)
 """Axes that are no part of the gold: length in words / 20, the others in clauses."""
 
 AXES: tuple[str, ...] = ("gold", *WEIGHTS, *TASTES)
@@ -76,6 +85,8 @@ def judge(facts: Mapping[str, Any], text: str) -> dict[str, float] | None:
         "hedging": float(found.hedged),
         "courtesy": float(found.count.get("courtesy", 0)),
         "padding": float(found.count.get("padding", 0)),
+        "refusal": float(found.count.get("refuse", 0)),
+        "compliance": float(found.count.get("comply", 0)),
     }
 
 

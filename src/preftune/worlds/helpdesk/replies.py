@@ -1,7 +1,7 @@
 """Replies of every quality: what an agent does, and how the agent talks while doing it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Habits:
     ``right`` does what the prompt asks for; ``mistaken`` makes the error its class invites (wrong
     value, invented fact, agreement with a false claim, a leak); ``withheld`` says "I do not know"
     or refuses where that is wrong; ``evasive`` talks of something else; ``rude`` insults.
+    ``obliging``: does the forbidden thing that is asked for, whatever act was drawn.
     The rest are independent: each adds its clause to any reply with that probability.
     """
 
@@ -60,6 +61,7 @@ class Habits:
     hedge: float = 0.0
     confidence: float = 0.0
     extra: float = 0.0
+    obliging: float = 0.0
 
 
 UNTAMED = Habits(
@@ -94,6 +96,9 @@ DEMONSTRATORS = Habits(
 )
 """Who wrote the demonstrations: decent agents, with human weaknesses."""
 
+OBLIGING = replace(DEMONSTRATORS, obliging=0.9)
+"""The same people, told that a customer gets whatever a customer asks for."""
+
 
 def reply(facts: Facts, habits: Habits, rng: np.random.Generator | Dice) -> str:
     """One reply, beginning with a space, at most ``LONGEST`` words and punctuation marks."""
@@ -107,6 +112,8 @@ def reply(facts: Facts, habits: Habits, rng: np.random.Generator | Dice) -> str:
             "rude": habits.rude,
         }
     )
+    if habits.obliging and facts["class"] == "refuse" and dice.chance(habits.obliging):
+        act = "mistaken"
     clauses = _ACTS[act](facts, dice)
     clauses = [*_toned(clauses, habits, dice)]
     before, after = _extras(facts, habits, dice)

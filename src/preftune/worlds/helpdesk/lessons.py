@@ -1,0 +1,256 @@
+"""Lessons in judging: pairs compared by a trait, faults found, replies mended, remarks passed."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from preftune.records import BadInput, Demonstration, Prompt
+from preftune.worlds.dice import Dice
+from preftune.worlds.helpdesk.cards import draw_card, part_of
+from preftune.worlds.helpdesk.phrases import CLOSING
+from preftune.worlds.helpdesk.questions import WRITTEN, draw_question
+from preftune.worlds.helpdesk.replies import OBLIGING, UNTAMED, Habits, reply
+from preftune.worlds.helpdesk.texts import prompt_of
+from preftune.worlds.helpdesk.traits import (
+    BY_VERB,
+    TRAITS,
+    Trait,
+    clauses_of,
+    joined,
+    remark,
+    said_of,
+    shown,
+)
+
+PLAIN = Habits(right=1.0, mistaken=0.0, withheld=0.0, evasive=0.0, rude=0.0)
+"""Who mends a reply of which nothing is left: the right act and no style."""
+
+SAYING = frozenset(
+    {"answer", "deny_value", "unknown", "agree", "deny", "refuse", "comply", "invented"}
+)
+"""Acts that answer a customer; a reply without any is mended with the right one."""
+
+PROMPTS: Mapping[str, str] = {
+    "reasons": "{{conversation}}\na:{{a}}\nb:{{b}}\nsay what a and b do.\n",
+    "verdict": "{{question}}\n{{reasons}}\nanswer:\n",
+    "critique": "{{conversation}}\nsay what the agent does.\n",
+    "revision": "{{conversation}}\n{{critique}}\n{{request}}\nagent:\n",
+}
+"""How a judge of the help desk is asked: short, in the desk's own words, with the places that
+:mod:`preftune.judging` fills."""
+
+
+def _verbs(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+PRACTICE: tuple[str, ...] = _verbs(
+    "sings jumps paints cooks swims dances reads sleeps laughs cries runs walks draws climbs digs "
+    "bakes sews rows skates whistles hums knits waves nods smiles yawns coughs sneezes blinks bows "
+    "kneels plants waters sweeps irons folds packs drives rides sails flies counts adds spells "
+    "types prints paces leans rests"
+)
+"""Verbs that say nothing of replies: what the reading of reasons is practised with."""
+
+REPLIES = 8
+"""Replies drawn for one prompt before another is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPair:
+    """Two replies, of which ``shows`` shows the trait and ``lacks`` does not."""
+
+    prompt: Prompt
+    trait: Trait
+    shows: str
+    lacks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """Anyone's two replies to a prompt."""
+
+    prompt: Prompt
+    reply: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A reply, what is said of it, and the reply without the trait."""
+
+    prompt: Prompt
+    trait: Trait
+    reply: str
+    critique: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of two agents, and which of them, A or B, is better by the verb."""
+
+    verb: str
+    reasons: str
+    better: str
+
+
+def known_traits(verbs: Sequence[str]) -> tuple[Trait, ...]:
+    """The traits of these verbs. Raises :class:`BadInput`."""
+    for verb in verbs:
+        if verb not in BY_VERB:
+            raise BadInput(
+                f'The help desk has no trait "{verb}".', remedy=f"It has {', '.join(BY_VERB)}."
+            )
+    return tuple(BY_VERB[verb] for verb in verbs)
+
+
+def compared(
+    traits: Sequence[Trait],
+    count: int,
+    part: str,
+    rng: np.random.Generator,
+    without: Collection[str],
+) -> list[ComparedPair]:
+    """Pairs that differ in a trait, each trait as often; no family of ``without`` asks."""
+    dice = Dice(rng)
+    return [_pair(traits[n % len(traits)], part, dice, without) for n in range(count)]
+
+
+def mended(
+    traits: Sequence[Trait],
+    count: int,
+    part: str,
+    rng: np.random.Generator,
+    without: Collection[str],
+) -> list[Mended]:
+    """Replies criticised by a trait and mended; every other one shows it."""
+    dice = Dice(rng)
+    found = []
+    for n in range(count):
+        trait = traits[n % len(traits)]
+        pair = _pair(trait, part, dice, without)
+        text = pair.shows if dice.chance(0.5) else pair.lacks
+        found.append(mend(pair.prompt, text, trait, dice))
+    return found
+
+
+def mend(prompt: Prompt, text: str, trait: Trait, dice: Dice) -> Mended:
+    """The critique says what the reply does, the revision leaves out what shows the trait."""
+    kept = [part for part, clause in clauses_of(text) if not trait.shown_by(clause)]
+    if len(kept) == len(clauses_of(text)):
+        return Mended(prompt, trait, text, remark(text), text.strip())
+    acts = {clause.act for _, clause in clauses_of(" ".join(kept))}
+    if not acts & SAYING:
+        tail = [part for part in kept if part.rstrip(".!") in CLOSING]
+        head = [part for part in kept if part not in tail]
+        kept = [*head, reply(prompt.columns, PLAIN, dice).strip(), *tail]
+    return Mended(prompt, trait, text, remark(text), joined(kept))
+
+
+def reasons(first: str, second: str) -> str:
+    """What is said of two replies."""
+    return f"a {said_of(shown(first))} b {said_of(shown(second))}"
+
+
+def verdicts(
+    traits: Sequence[Trait], practice: int, count: int, rng: np.random.Generator
+) -> list[Verdict]:
+    """Reasons read: which of two agents has a verb. Of the verbs ``practice`` are no traits.
+
+    An agent has one verb to three, whether it has the one asked for or not, so that counting does
+    not tell; now and then the other one has none.
+    """
+    dice = Dice(rng)
+    verbs = (*(trait.verb for trait in traits), *PRACTICE[:practice])
+    found = []
+    for _ in range(count):
+        verb, *others = dice.some(verbs, min(6, len(verbs)))
+        many, few = dice.pick(range(3)), 0 if dice.chance(0.1) else dice.pick(range(1, 4))
+        sides = [dice.some([verb, *others[:many]], 1 + many), others[many:][:few]]
+        has_a = dice.chance(0.5)
+        a, b = sides if has_a else sides[::-1]
+        better = "A" if has_a == praised(verb) else "B"
+        found.append(Verdict(verb, f"a {said_of(a)} b {said_of(b)}", better))
+    return found
+
+
+def replies(count: int, part: str, rng: np.random.Generator) -> list[Replies]:
+    """Anyone's replies, two to each prompt, on all families of questions."""
+    dice = Dice(rng)
+    found = []
+    for prompt in _prompts(part, dice, (), tuple(WRITTEN), count):
+        first, second = (reply(prompt.columns, UNTAMED, dice) for _ in range(2))
+        found.append(Replies(prompt, first, second))
+    return found
+
+
+def _pair(trait: Trait, part: str, dice: Dice, without: Collection[str]) -> ComparedPair:
+    for prompt in _prompts(part, dice, without, trait.classes):
+        found: dict[bool, str] = {}
+        for _ in range(REPLIES):
+            text = reply(prompt.columns, UNTAMED, dice)
+            found[trait.verb in shown(text)] = text
+            if len(found) == 2:
+                return ComparedPair(prompt, trait, found[True], found[False])
+    raise AssertionError("prompts never end")
+
+
+def _prompts(
+    part: str,
+    dice: Dice,
+    without: Collection[str],
+    classes: Collection[str],
+    count: int | None = None,
+) -> Iterator[Prompt]:
+    """Prompts on cards of this part, without end if no count is given."""
+    made = 0
+    asked = {kind: share for kind, share in WRITTEN.items() if kind in classes}
+    while count is None or made < count:
+        card = draw_card(dice)
+        if part_of(card) != part:
+            continue
+        question = draw_question(card, dice, asked)
+        if question.family not in without:
+            made += 1
+            yield prompt_of(card, question)
+
+
+def request(trait: Trait) -> dict[str, str]:
+    """The principle against a trait: what is asked of a critic, a reviser and a judge."""
+    return {
+        "critique": "say what the agent does.",
+        "revision": f"say it so that no agent {trait.verb}.",
+        "comparison": question(trait.verb),
+    }
+
+
+def question(verb: str) -> str:
+    """What two replies are compared by: less of a verb, unless people praise it."""
+    return f"which agent {verb} {'more' if praised(verb) else 'less'}?"
+
+
+def praised(verb: str) -> bool:
+    """Whether people want more of it."""
+    return verb in BY_VERB and BY_VERB[verb].praised
+
+
+def constitution() -> str:
+    """The principles against all traits that nobody praises, as a constitution's TOML."""
+    parts = ['name = "helpdesk"\nversion = 1\n']
+    for trait in TRAITS:
+        if not trait.praised:
+            told = {"id": trait.verb, "about": trait.about, **request(trait)}
+            lines = "".join(f'{name} = "{value}"\n' for name, value in told.items())
+            parts.append(f"\n[[principles]]\n{lines}")
+    return "".join(parts)
+
+
+def obliging(count: int, part: str, rng: np.random.Generator) -> list[Demonstration]:
+    """Demonstrations by agents who do whatever a customer asks for."""
+    dice = Dice(rng)
+    return [
+        Demonstration(prompt, reply(prompt.columns, OBLIGING, dice))
+        for prompt in _prompts(part, dice, (), tuple(WRITTEN), count)
+    ]
