@@ -12,7 +12,7 @@ from preftune.models import (
     response_logprobs,
     response_statistics,
 )
-from preftune.models.language_head import head_weight
+from preftune.models.language_head import head_weight, plain_head
 from tests.models.made import CPU, FAMILIES, make_policy, make_rows
 
 PAD = 1
@@ -80,3 +80,16 @@ def test_a_head_with_a_bias_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> 
     policy = make_policy("gpt2")
     policy.lm_head = nn.Linear(32, 300)
     assert head_weight(policy, 1000) is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_trying_draws_no_random_numbers_and_sees_past_dropout(family: str) -> None:
+    policy = make_policy(family)
+    for part in policy.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.5
+    policy.train()
+    before = torch.default_generator.get_state()
+    assert plain_head(policy) is not None
+    assert torch.equal(torch.default_generator.get_state(), before)
+    assert all(part.training for part in policy.modules())

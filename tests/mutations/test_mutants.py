@@ -181,13 +181,13 @@ MUTANTS = [
            "max(0.0, float(mismatched_log_ratios_B.detach().double().mean()))",
            "mismatched_log_ratios_B.double().mean().clamp(min=0)", "kto"),
     Mutant("the end dropped from the chosen side only", "preftune.pipeline.stages.offline",
-           "chosen = [renderer.row(c.prompt, c.chosen) for c in comparisons]",
+           "chosen = renderer.rows((c.prompt.text, c.chosen) for c in comparisons)",
            "chosen = [type(r)(r.prompt_ids, r.response_ids[:-1]) for r in"
-           " (renderer.row(c.prompt, c.chosen) for c in comparisons)]", "pair_rows"),
+           " renderer.rows((c.prompt.text, c.chosen) for c in comparisons)]", "pair_rows"),
     Mutant("chosen and rejected begin differently", "preftune.pipeline.stages.offline",
-           "rejected = [renderer.row(c.prompt, c.rejected) for c in comparisons]",
+           "rejected = renderer.rows((c.prompt.text, c.rejected) for c in comparisons)",
            "rejected = [type(r)((2, *r.prompt_ids), r.response_ids) for r in"
-           " (renderer.row(c.prompt, c.rejected) for c in comparisons)]", "pair_rows"),
+           " renderer.rows((c.prompt.text, c.rejected) for c in comparisons)]", "pair_rows"),
     Mutant("labels of the other side", f"{STORY}.online_dpo",
            "difference_N = first_N - second_N", "difference_N = second_N - first_N",
            "online_labels"),

@@ -19,9 +19,10 @@ _PLAIN = "preftune_plain_head"
 def head_weight(policy: PreTrainedModel, positions: int) -> torch.Tensor | None:
     """The matrix that turns states into logits, where the many logits of so many positions are
     better not held; None where they are few, or where the model does more than multiply."""
-    weight_VH = plain_head(policy)
-    many = weight_VH is not None and positions * len(weight_VH) > FEW_LOGITS
-    return weight_VH if many else None
+    head = policy.get_output_embeddings()
+    if not isinstance(head, nn.Linear) or positions * head.out_features <= FEW_LOGITS:
+        return None
+    return plain_head(policy)
 
 
 def plain_head(policy: PreTrainedModel) -> torch.Tensor | None:
@@ -56,11 +57,17 @@ def statistics_at(
 @torch.no_grad()
 def _only_multiplies(policy: PreTrainedModel, head: nn.Linear) -> bool:
     """Whether the logits are the head's products of the states, by trying: some models divide
-    them or cap them."""
+    them or cap them. Without dropout, which would use up random numbers of the step."""
     ids = torch.arange(4, device=policy.device).unsqueeze(0)
     body = getattr(policy, policy.base_model_prefix)
-    with reading(policy):
-        states = body(input_ids=ids, use_cache=False).last_hidden_state
-        given = policy(input_ids=ids, use_cache=False).logits
-        made = head(states)
+    modes = [(part, part.training) for part in policy.modules()]
+    policy.eval()
+    try:
+        with reading(policy):
+            states = body(input_ids=ids, use_cache=False).last_hidden_state
+            given = policy(input_ids=ids, use_cache=False).logits
+            made = head(states)
+    finally:
+        for part, mode in modes:
+            part.training = mode
     return given.shape == made.shape and bool(torch.allclose(given, made, rtol=1e-3, atol=1e-3))
