@@ -116,7 +116,8 @@ def run_one(job: Job, driver: str, python: str) -> dict[str, Any]:
             "OMP_NUM_THREADS": str(job.threads),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
             "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONUNBUFFERED": "1",
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
         }
         command = [python, "-m", driver, str(given), str(found)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

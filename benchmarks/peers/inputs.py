@@ -64,8 +64,8 @@ def make_models(folder: Path, size: str, texts: Iterable[str]) -> tuple[Path, Pa
     if (reward / "README.md").exists():
         return policy, reward
     tokenizer = train_tokenizer(texts, VOCABULARY)
-    ids = {f"{name}_token_id": tokenizer.convert_tokens_to_ids(token) for name, token in
-           (("bos", tokenizer.eos_token), ("eos", tokenizer.eos_token), ("pad", tokenizer.pad_token))}  # fmt: skip
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    ids = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": pad}
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(configuration(size, ids))
     policy.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class Plan:
 
 
 def comparisons(path: Path) -> list[tuple[str, str, str]]:
-    """(prompt, chosen, rejected) texts; answers begin with a space, as the prompt ends with none."""
+    """(prompt, chosen, rejected) texts; answers begin with a space, as prompts end with none."""
     found = []
     for one in load(Comparison, path, skip_bad=10**6).records:
         prompt = one.prompt.text
@@ -123,7 +123,9 @@ def supervised_rows(plan: Plan, renderer: Renderer) -> list[dict[str, str]]:
                      f"and {wanted} are needed")  # fmt: skip
 
 
-def prompt_rows(plan: Plan, renderer: Renderer, shortest: int, longest: int) -> list[dict[str, str]]:
+def prompt_rows(
+    plan: Plan, renderer: Renderer, shortest: int, longest: int
+) -> list[dict[str, str]]:
     """Distinct prompts of these lengths in tokens: all that an iteration needs, and no more."""
     wanted = plan.job.batch // plan.job.samples
     texts = dict.fromkeys(row[0] for row in comparisons(plan.data))

@@ -39,7 +39,9 @@ class Script:
             rows.append(self._response(number, count, longest, lengths, turn))
         return rows
 
-    def _response(self, number: int, count: int, longest: int, lengths: str, turn: int) -> list[int]:
+    def _response(
+        self, number: int, count: int, longest: int, lengths: str, turn: int
+    ) -> list[int]:
         size = longest
         if lengths == "mixed":
             order = random.Random(f"lengths {turn}").sample(range(count), count)

@@ -51,7 +51,9 @@ def last_apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The same of the means of both curves' last halves."""
     if not ours or not theirs:
         return float("inf")
-    ends = [sum(curve[len(curve) // 2 :]) / len(curve[len(curve) // 2 :]) for curve in (ours, theirs)]
+    ends = [
+        sum(curve[len(curve) // 2 :]) / len(curve[len(curve) // 2 :]) for curve in (ours, theirs)
+    ]
     return apart(ends[:1], ends[1:])
 
 
@@ -111,7 +113,9 @@ def _row(
         loosely=peer[1] in result["loosely"],
         slack=10.0 if result["precision"] == "bfloat16" else 1.0,
     )
-    sizes = [median(working_bytes(r, result["trained_bytes"]) for r in side) for side in (ours, theirs)]
+    sizes = [
+        median(working_bytes(r, result["trained_bytes"]) for r in side) for side in (ours, theirs)
+    ]
     return {
         "work": result["work"],
         "model": result["model"],

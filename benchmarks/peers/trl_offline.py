@@ -70,9 +70,9 @@ def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     other side's, and how many of the job's rows those are is told."""
     given, rows = settings(job, folder), dataset(job)
     if job.options.get("packing"):
-        longest = job.length * job.batch
-        count = sum(len(ids) for ids in tokenizer(job)([r["prompt"] + r["completion"] for r in rows])["input_ids"])  # fmt: skip
-        given["per_device_train_batch_size"] = max(1, round(count / job.steps / longest * job.batch))  # fmt: skip
+        texts = [row["prompt"] + row["completion"] for row in rows]
+        tokens = sum(len(ids) for ids in tokenizer(job)(texts)["input_ids"])
+        given["per_device_train_batch_size"] = max(1, round(tokens / job.steps / job.length))
     args = trl.SFTConfig(**given, **IN_ORDER, max_length=job.length, **job.options)
     trainer = trl.SFTTrainer(
         model=language_model(job),

@@ -44,7 +44,10 @@ def train(job: Job, trainer: Any, args: Any, clock: Clock) -> Mapping[str, Any]:
 def train_grpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     means = {"loss_type": "grpo", "scale_rewards": "group"}
     return train(
-        job, trl.GRPOTrainer, trl.GRPOConfig(**responses(job, folder), **means, **job.options), clock
+        job,
+        trl.GRPOTrainer,
+        trl.GRPOConfig(**responses(job, folder), **means, **job.options),
+        clock,
     )
 
 

@@ -1,23 +1,20 @@
 """What TRL's drivers share: settings of equal work, a clock at its steps, the curves it logs."""
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
+import datasets
+import torch
+import transformers
+import trl
 
-import datasets  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
-import trl  # noqa: E402
-
-from benchmarks.peers.job import Job  # noqa: E402
-from benchmarks.peers.result import told  # noqa: E402
-from benchmarks.peers.stopwatch import Stopwatch  # noqa: E402
+from benchmarks.peers.job import Job
+from benchmarks.peers.result import told
+from benchmarks.peers.stopwatch import Stopwatch
 
 
 class Clock(transformers.TrainerCallback):

@@ -39,7 +39,7 @@ class Work:
     samples: int = 1
     steps: int = 4
     trained: tuple[str, ...] = ("policy",)
-    """Which models learn: ``policy``, ``reward`` (a reward model, or the value that starts there)."""
+    """Which models learn: ``policy``, ``reward`` (the value network starts as one too)."""
 
     def job(self, name: str, precision: str, threads: int) -> Job:
         """Without files."""
