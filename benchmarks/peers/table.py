@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
+SMALL = 1e-3
 Measured = Mapping[str, Any]
 """What one run of one side told: see :func:`benchmarks.peers.result.told`."""
 
@@ -37,13 +38,13 @@ def pace(runs: Sequence[Measured], clock: str) -> Pace:
 
 
 def apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The largest difference of two curves at a step, as a share of the larger value."""
+    """The largest difference of two curves at a step, as a share of the larger value.
+
+    Of values below ``SMALL``, as a share of that: a KL of nothing differs by rounding alone.
+    """
     if not ours or len(ours) != len(theirs):
         return float("inf")
-    gaps = [
-        abs(a - b) / max(abs(a), abs(b), 1e-12) if a != b else 0.0
-        for a, b in zip(ours, theirs, strict=True)
-    ]
+    gaps = [abs(a - b) / max(abs(a), abs(b), SMALL) for a, b in zip(ours, theirs, strict=True)]
     return max(gaps)
 
 

@@ -73,7 +73,7 @@ def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
         texts = [row["prompt"] + row["completion"] for row in rows]
         tokens = sum(len(ids) for ids in tokenizer(job)(texts)["input_ids"])
         given["per_device_train_batch_size"] = max(1, round(tokens / job.steps / job.length))
-    args = trl.SFTConfig(**given, **IN_ORDER, max_length=job.length, **job.options)
+    args = trl.SFTConfig(**(given | IN_ORDER | {"max_length": job.length} | dict(job.options)))
     trainer = trl.SFTTrainer(
         model=language_model(job),
         args=args,

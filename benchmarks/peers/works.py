@@ -66,13 +66,15 @@ ONLINE = "benchmarks.peers.trl_online"
 STAGE = "benchmarks.peers.ours"
 LOSS = {"loss": ("loss", 1e-3), "grad_norm": ("grad_norm", 1e-2)}
 ANSWERS = {
-    "objective/rlhf_reward": ("reward", 1e-3),
+    "rewards/vowels/mean": ("rewards/vowels/mean", 1e-3),
     "policy/grad_norm": ("grad_norm", 1e-2),
     "completions/mean_length": ("completions/mean_length", 1e-6),
 }
+IN_THE_LOSS = ANSWERS | {"kl": ("kl", 1e-2)}
 PPO = {
     "objective/scores": ("objective/scores", 1e-2),
     "objective/entropy": ("objective/entropy", 1e-2),
+    "objective/kl": ("objective/kl", 1e-1),
     "val/num_eos_tokens": ("val/num_eos_tokens", 1e-6),
 }
 WRITTEN = {"tokens": ("tokens", 1e-6)}
@@ -92,7 +94,8 @@ WORKS = {
     "sft": Work(
         "rows", 16, 512, STAGE,
         (Peer("TRL 1.16", OFFLINE, TRL,
-              {"plain": {}, "padding-free": {"padding_free": True}, "packed": {"packing": True}}),),
+              {"plain": {}, "padding-free": {"padding_free": True, "max_length": None},
+               "packed": {"packing": True}}),),
         LOSS, loosely=frozenset({"packed"}),
     ),
     "rloo": Work(
@@ -103,7 +106,7 @@ WORKS = {
     "grpo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        ANSWERS, samples=4,
+        IN_THE_LOSS, samples=4,
     ),
     "ppo": Work(
         "samples", 16, 64, STAGE,
