@@ -76,6 +76,7 @@ def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job])
         "precision": args.precision,
         "lengths": args.lengths if jobs["ours"].script else "",
         "size": size,
+        "settings": dict(work.settings),
         "agreeing": {key: list(value) for key, value in work.agreeing.items()},
         "loosely": sorted(work.loosely),
         "trained_bytes": sum(trained),
@@ -140,7 +141,7 @@ def measure(name: str, args: argparse.Namespace) -> None:
             known = [r for r in row["runs"] if (r["side"], r["variant"]) == (side, variant)]
             if len(known) > number:
                 continue
-            options = {} if peer is None else peer.variants[variant]
+            options = work.settings if peer is None else peer.variants[variant]
             mine = replace(jobs["ours" if peer is None else "peer"], side=side, variant=variant,
                            options=options)  # fmt: skip
             driver = work.driver if peer is None else peer.driver

@@ -127,8 +127,9 @@ def on_policy(job: Job) -> dict[str, Any]:
 
 def recipe_of(job: Job) -> Recipe:
     stage = on_policy(job) if job.script else supervised(job)
-    machine = {"device": "cpu", "threads": job.threads} | dict(job.options)
-    return Recipe.model_validate({"seed": job.seed, "machine": machine, "stages": {STAGE: stage}})
+    machine = {"device": "cpu", "threads": job.threads}
+    stages = {STAGE: stage | dict(job.options)}
+    return Recipe.model_validate({"seed": job.seed, "machine": machine, "stages": stages})
 
 
 def main() -> None:

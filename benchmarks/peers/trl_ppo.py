@@ -3,6 +3,7 @@
 python -m benchmarks.peers.trl_ppo JOB.json RESULT.json
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from benchmarks.peers.trl_watch import tokenizer as tokenizer_of
 
 
 def train_ppo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
+    if job.precision == "bfloat16":  # its own accelerator does not see the argument bf16
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16"
     tokenizer = tokenizer_of(job)
     tokenizer.padding_side = "left"
     rows = [{"input_ids": tokenizer(row["prompt"])["input_ids"]} for row in job.read_rows()]

@@ -40,6 +40,8 @@ class Work:
     steps: int = 4
     trained: tuple[str, ...] = ("policy",)
     """Which models learn: ``policy``, ``reward`` (the value network starts as one too)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of our stage beyond its defaults; none of them changes what is learned."""
 
     def job(self, name: str, precision: str, threads: int) -> Job:
         """Without files."""
