@@ -1,0 +1,162 @@
+"""From measurements to ratios: medians, spread, whether the work was equal, the Markdown table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+SMALL = 1e-3
+Measured = Mapping[str, Any]
+"""What one run of one side told: see :func:`benchmarks.peers.result.told`."""
+
+
+class Pace(NamedTuple):
+    """Rows a second: the median of the runs, and (largest − smallest) / median."""
+
+    rows_per_second: float
+    spread: float
+    runs: int
+
+
+class Agreement(NamedTuple):
+    """Whether two runs did equal work, and by how much each curve was apart at the most."""
+
+    equal: bool
+    apart: dict[str, float]
+
+
+def seconds_per_step(run: Measured, clock: str) -> float:
+    """The median step without the first, and a step's share of what was done once for all."""
+    steps = [step[clock] for step in run["steps"]]
+    timed = steps[1:] if len(steps) > 1 else steps
+    return median(timed) + run["once"][clock] / len(steps)
+
+
+def pace(runs: Sequence[Measured], clock: str) -> Pace:
+    paces = [run["rows_per_step"] / seconds_per_step(run, clock) for run in runs]
+    middle = median(paces)
+    return Pace(middle, (max(paces) - min(paces)) / middle, len(paces))
+
+
+def apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The largest difference of two curves at a step, as a share of the larger value.
+
+    Of values below ``SMALL``, as a share of that: a KL of nothing differs by rounding alone.
+    """
+    if not ours or len(ours) != len(theirs):
+        return float("inf")
+    gaps = [abs(a - b) / max(abs(a), abs(b), SMALL) for a, b in zip(ours, theirs, strict=True)]
+    return max(gaps)
+
+
+def last_apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The same of the means of both curves' last halves."""
+    if not ours or not theirs:
+        return float("inf")
+    ends = [
+        sum(curve[len(curve) // 2 :]) / len(curve[len(curve) // 2 :]) for curve in (ours, theirs)
+    ]
+    return apart(ends[:1], ends[1:])
+
+
+def agreement(
+    ours: Measured,
+    theirs: Measured,
+    agreeing: Mapping[str, tuple[str, float]],
+    loosely: bool = False,
+    slack: float = 1.0,
+) -> Agreement:
+    """``slack`` multiplies the tolerances. Loosely, only the last losses count, within 1 %."""
+    if loosely:
+        gap = last_apart(ours["curves"].get("loss", []), theirs["curves"].get("loss", []))
+        return Agreement(gap <= 0.01 * slack, {"loss": gap})
+    gaps, equal = {}, True
+    for name, (peer_name, limit) in agreeing.items():
+        gaps[name] = apart(ours["curves"].get(name, []), theirs["curves"].get(peer_name, []))
+        equal = equal and gaps[name] <= limit * slack
+    return Agreement(equal, gaps)
+
+
+def working_bytes(run: Measured, trained_bytes: int) -> int:
+    """The peak above what was loaded and above gradients and two moments of what learns."""
+    return run["peak_bytes"] - run["loaded_bytes"] - 3 * trained_bytes
+
+
+def summary(result: Mapping[str, Any], clock: str) -> list[dict[str, Any]]:
+    """A row for each peer: its fastest variant against ours, void where the work differs."""
+    runs = result["runs"]
+    ours = [run for run in runs if run["side"] == "ours"]
+    rows = []
+    for peer in dict.fromkeys(run["side"] for run in runs if run["side"] != "ours"):
+        variants = dict.fromkeys(run["variant"] for run in runs if run["side"] == peer)
+        paces = {
+            variant: pace([r for r in runs if (r["side"], r["variant"]) == (peer, variant)], clock)
+            for variant in variants
+        }
+        best = max(paces, key=lambda variant: paces[variant].rows_per_second)
+        theirs = [r for r in runs if (r["side"], r["variant"]) == (peer, best)]
+        if ours:
+            rows.append(_row(result, (peer, best), ours, theirs, clock))
+    return rows
+
+
+def _row(
+    result: Mapping[str, Any],
+    peer: tuple[str, str],
+    ours: Sequence[Measured],
+    theirs: Sequence[Measured],
+    clock: str,
+) -> dict[str, Any]:
+    mine, other = pace(ours, clock), pace(theirs, clock)
+    told = agreement(
+        ours[0],
+        theirs[0],
+        {name: (limit[0], limit[1]) for name, limit in result["agreeing"].items()},
+        loosely=peer[1] in result["loosely"],
+        slack=10.0 if result["precision"] == "bfloat16" else 1.0,
+    )
+    sizes = [
+        median(working_bytes(r, result["trained_bytes"]) for r in side) for side in (ours, theirs)
+    ]
+    return {
+        "work": result["work"],
+        "model": result["model"],
+        "precision": result["precision"],
+        "lengths": result["lengths"],
+        "unit": f"{result['unit']}/s",
+        "ours": mine.rows_per_second,
+        "peer": other.rows_per_second,
+        "peer_name": peer[0] if peer[1] == "plain" else f"{peer[0]}, {peer[1]}",
+        "ratio": mine.rows_per_second / other.rows_per_second if told.equal else None,
+        "spread": max(mine.spread, other.spread),
+        "runs": min(mine.runs, other.runs),
+        "apart": told.apart,
+        "peak_memory_ratio": sizes[0] / sizes[1] if sizes[1] > 0 else None,
+    }
+
+
+HEAD = (
+    "| work | model | precision | lengths | peer | ours | peer's | ratio | spread | memory |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table. ``void``: the two sides did not do the same work."""
+    lines = [HEAD]
+    for row in rows:
+        ratio = "void" if row["ratio"] is None else f"{row['ratio']:.2f} ×"
+        memory = row["peak_memory_ratio"]
+        cells = (
+            row["work"],
+            row["model"],
+            row["precision"],
+            row["lengths"] or "–",
+            row["peer_name"],
+            f"{row['ours']:.3g} {row['unit']}",
+            f"{row['peer']:.3g}",
+            ratio,
+            f"{row['spread']:.0%}",
+            "–" if memory is None else f"{memory:.2f} ×",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""TRL on rows: its reward model, DPO and SFT trainers.
+
+python -m benchmarks.peers.trl_offline JOB.json RESULT.json
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import trl
+
+from benchmarks.peers.job import Job
+from benchmarks.peers.trl_watch import (
+    Clock,
+    chosen,
+    dataset,
+    language_model,
+    main,
+    reward_model,
+    settings,
+    tokenizer,
+)
+
+IN_ORDER = {"train_sampling_strategy": "sequential"}
+"""Rows come in the order of the file, which is the order the other side draws them in."""
+
+
+def train_reward_model(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
+    args = trl.RewardConfig(
+        **settings(job, folder), **IN_ORDER, max_length=job.length, **job.options
+    )
+    trainer = trl.RewardTrainer(
+        model=reward_model(job),
+        args=args,
+        train_dataset=dataset(job),
+        processing_class=tokenizer(job),
+        callbacks=[clock],
+    )
+    trainer.train()
+    return {"config": chosen(args)}
+
+
+class TimedDPO(trl.DPOTrainer):
+    """The trainer, with the reference's pass over all rows timed where there is one."""
+
+    clock: Clock
+
+    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:
+        with self.clock.watch.once():
+            return super()._precompute_ref_logps(*args, **kwargs)
+
+
+def train_dpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
+    args = trl.DPOConfig(
+        **settings(job, folder), **IN_ORDER, max_length=job.length, beta=0.1, **job.options
+    )
+    TimedDPO.clock = clock
+    trainer = TimedDPO(
+        model=language_model(job),
+        args=args,
+        train_dataset=dataset(job),
+        processing_class=tokenizer(job),
+        callbacks=[clock],
+    )
+    trainer.train()
+    return {"config": chosen(args)}
+
+
+def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
+    """Packed rows are fewer and longer: an optimizer step takes about as many tokens as the
+    other side's, and how many of the job's rows those are is told."""
+    given, rows = settings(job, folder), dataset(job)
+    if job.options.get("packing"):
+        texts = [row["prompt"] + row["completion"] for row in rows]
+        tokens = sum(len(ids) for ids in tokenizer(job)(texts)["input_ids"])
+        given["per_device_train_batch_size"] = max(1, round(tokens / job.steps / job.length))
+    args = trl.SFTConfig(**(given | IN_ORDER | {"max_length": job.length} | dict(job.options)))
+    trainer = trl.SFTTrainer(
+        model=language_model(job),
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer(job),
+        callbacks=[clock],
+    )
+    trainer.train()
+    steps = len(clock.watch.marks) - 1
+    return {"config": chosen(args), "rows_per_step": len(rows) / steps}
+
+
+if __name__ == "__main__":
+    main({"reward_model": train_reward_model, "dpo": train_dpo, "sft": train_sft})

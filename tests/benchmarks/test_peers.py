@@ -1,0 +1,117 @@
+"""The arithmetic of the table against peers, and the scripted responses both sides write."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.peers.script import Script, mixed_length
+from benchmarks.peers.table import (
+    agreement,
+    apart,
+    last_apart,
+    markdown,
+    pace,
+    seconds_per_step,
+    summary,
+    working_bytes,
+)
+
+
+def run(side: str, seconds: list[float], **more: Any) -> dict[str, Any]:
+    return {
+        "side": side,
+        "variant": "plain",
+        "rows_per_step": 16.0,
+        "steps": [{"wall": s, "cpu": s / 2} for s in seconds],
+        "once": {"wall": 0.0, "cpu": 0.0},
+        "loaded_bytes": 1000,
+        "peak_bytes": 1900,
+        "curves": {"loss": [0.7, 0.6]},
+        **more,
+    }
+
+
+def result(*runs: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "work": "dpo",
+        "unit": "pairs",
+        "model": "17m",
+        "precision": "float32",
+        "lengths": "",
+        "agreeing": {"loss": ["loss", 1e-3]},
+        "loosely": [],
+        "trained_bytes": 200,
+        "runs": list(runs),
+        **more,
+    }
+
+
+def test_the_first_step_is_warm_up_and_what_is_done_once_is_shared_by_all_steps() -> None:
+    told = run("ours", [9.0, 2.0, 4.0, 3.0], once={"wall": 8.0, "cpu": 1.0})
+    assert seconds_per_step(told, "wall") == 3.0 + 2.0
+    assert seconds_per_step(told, "cpu") == 1.5 + 0.25
+
+
+def test_the_pace_is_the_median_of_the_runs() -> None:
+    found = pace([run("ours", [9.0, s]) for s in (2.0, 4.0, 8.0)], "wall")
+    assert found == (4.0, (8.0 - 2.0) / 4.0, 3)
+
+
+def test_curves_are_compared_step_by_step() -> None:
+    assert apart([1.0, 2.0], [1.0, 1.5]) == 0.25
+    assert apart([0.0], [0.0]) == 0.0
+    assert apart([1.0], [1.0, 2.0]) == float("inf")
+    assert apart([], []) == float("inf")
+
+
+def test_loosely_only_the_last_halves_count() -> None:
+    assert last_apart([9.0, 9.0, 2.0, 4.0], [1.0, 4.0]) == 0.25
+    ours, theirs = run("ours", [1.0]), run("TRL", [1.0], curves={"loss": [5.0, 0.603]})
+    assert not agreement(ours, theirs, {"loss": ("loss", 1e-3)}).equal
+    assert agreement(ours, theirs, {"loss": ("loss", 1e-3)}, loosely=True).equal
+
+
+def test_a_curve_that_a_side_does_not_have_is_no_agreement() -> None:
+    assert not agreement(run("ours", [1.0]), run("TRL", [1.0]), {"kl": ("kl", 1.0)}).equal
+
+
+def test_the_fastest_variant_of_a_peer_counts() -> None:
+    slow, fast = run("TRL", [9.0, 8.0]), run("TRL", [9.0, 4.0], variant="packed")
+    (row,) = summary(result(run("ours", [9.0, 1.0]), slow, fast), "wall")
+    assert row["peer_name"] == "TRL, packed"
+    assert (row["ours"], row["peer"], row["ratio"]) == (16.0, 4.0, 4.0)
+
+
+def test_other_losses_void_the_ratio() -> None:
+    theirs = run("TRL", [9.0, 4.0], curves={"loss": [0.7, 0.61]})
+    (row,) = summary(result(run("ours", [9.0, 1.0]), theirs), "wall")
+    assert row["ratio"] is None
+    assert "| void |" in markdown([row])
+    (row,) = summary(result(run("ours", [9.0, 1.0]), theirs, loosely=["plain"]), "wall")
+    assert row["ratio"] is None  # 1.6 % apart
+    assert row["apart"] == {"loss": pytest.approx(0.01 / 0.61)}
+
+
+def test_memory_is_counted_above_what_any_training_needs() -> None:
+    assert working_bytes(run("ours", [1.0]), 200) == 1900 - 1000 - 600
+    heavy = run("TRL", [9.0, 4.0], peak_bytes=2200)
+    (row,) = summary(result(run("ours", [9.0, 1.0]), heavy), "wall")
+    assert row["peak_memory_ratio"] == 300 / 600
+    assert "| 4.00 × | 0% | 0.50 × |" in markdown([row])
+
+
+def test_mixed_lengths_run_from_one_to_the_longest_and_average_half() -> None:
+    sizes = [mixed_length(place, 16, 64) for place in range(16)]
+    assert (min(sizes), max(sizes)) == (1, 64)
+    assert sum(sizes) / 16 == pytest.approx(32.5, abs=0.5)
+
+
+def test_a_response_depends_on_its_prompt_and_not_on_the_order_of_the_request() -> None:
+    script = Script([(1, 2), (3, 4)], range(10, 99), end=0)
+    one = script.table([(1, 2), (1, 2), (3, 4), (3, 4)], 8, 2, "mixed", turn=0)
+    other = script.table([(3, 4), (1, 2), (3, 4), (1, 2)], 8, 2, "mixed", turn=0)
+    assert [other[1], other[3], other[0], other[2]] == one
+    assert sorted(len(row) for row in one) == [1, 3, 6, 8]
+    assert all(row[-1] == 0 and 0 not in row[:-1] for row in one)
+    assert script.table([(1, 2)], 8, 2, "mixed", turn=1) != [one[0]]
+    assert [len(row) for row in script.table([(1, 2), (3, 4)], 8, 2, "fixed", turn=0)] == [8, 8]
