@@ -66,7 +66,8 @@ def place_of(name: str, args: argparse.Namespace) -> Path:
 def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job]) -> dict[str, Any]:
     """The row as it stands in the results, or a new one; another size starts it anew."""
     size = {"batch": work.batch, "steps": work.steps, "length": work.length,
-            "epochs": work.epochs, "samples": work.samples, "threads": args.threads}  # fmt: skip
+            "epochs": work.epochs, "samples": work.samples, "threads": args.threads,
+            "settings": dict(work.settings)}  # fmt: skip
     folders = {"policy": jobs["ours"].model, "reward": jobs["ours"].reward}
     trained = [Path(folders[one], "model.safetensors").stat().st_size for one in work.trained]
     row: dict[str, Any] = {
@@ -76,7 +77,6 @@ def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job])
         "precision": args.precision,
         "lengths": args.lengths if jobs["ours"].script else "",
         "size": size,
-        "settings": dict(work.settings),
         "agreeing": {key: list(value) for key, value in work.agreeing.items()},
         "loosely": sorted(work.loosely),
         "trained_bytes": sum(trained),

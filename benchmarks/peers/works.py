@@ -79,41 +79,44 @@ PPO = {
     "objective/kl": ("objective/kl", 1e-1),
     "val/num_eos_tokens": ("val/num_eos_tokens", 1e-6),
 }
+SMALL = {"micro_batch_tokens": 1024}
+SMALLER = {"micro_batch_tokens": 256}
+"""Micro-batches of rows of nearly one length: fewer padded columns, the same losses."""
 WRITTEN = {"tokens": ("tokens", 1e-6)}
 
 WORKS = {
     "reward_model": Work(
         "pairs", 16, 512, STAGE,
         (Peer("TRL 1.16", OFFLINE, TRL),),
-        LOSS, trained=("reward",),
+        LOSS, trained=("reward",), settings=SMALL,
     ),
     "dpo": Work(
         "pairs", 16, 512, STAGE,
         (Peer("TRL 1.16", OFFLINE, TRL,
               {"plain": {}, "precomputed": {"precompute_ref_log_probs": True}}),),
-        LOSS,
+        LOSS, settings=SMALL,
     ),
     "sft": Work(
         "rows", 16, 512, STAGE,
         (Peer("TRL 1.16", OFFLINE, TRL,
               {"plain": {}, "padding-free": {"padding_free": True, "max_length": None},
                "packed": {"packing": True}}),),
-        LOSS, loosely=frozenset({"packed"}),
+        LOSS, loosely=frozenset({"packed"}), settings=SMALL,
     ),
     "rloo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        ANSWERS, samples=4,
+        ANSWERS, samples=4, settings=SMALLER,
     ),
     "grpo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        IN_THE_LOSS, samples=4,
+        IN_THE_LOSS, samples=4, settings=SMALLER,
     ),
     "ppo": Work(
         "samples", 16, 64, STAGE,
         (Peer("TRL 1.12", "benchmarks.peers.trl_ppo", OLD_TRL),),
-        PPO, epochs=4, steps=3, trained=("policy", "reward"),
+        PPO, epochs=4, steps=3, trained=("policy", "reward"), settings=SMALLER,
     ),
     "generate": Work(
         "answers", 32, 96, "benchmarks.peers.generate_native",
