@@ -24,19 +24,25 @@ IN_ORDER = {"train_sampling_strategy": "sequential"}
 """Rows come in the order of the file, which is the order the other side draws them in."""
 
 
+def trained(
+    trainer: Any, job: Job, model: Any, args: Any, rows: Any, clock: Clock
+) -> dict[str, Any]:
+    """What every one of these trainers is given."""
+    trainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer(job),
+        callbacks=[clock],
+    ).train()
+    return {"config": chosen(args)}
+
+
 def train_reward_model(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     args = trl.RewardConfig(
         **settings(job, folder), **IN_ORDER, max_length=job.length, **job.options
     )
-    trainer = trl.RewardTrainer(
-        model=reward_model(job),
-        args=args,
-        train_dataset=dataset(job),
-        processing_class=tokenizer(job),
-        callbacks=[clock],
-    )
-    trainer.train()
-    return {"config": chosen(args)}
+    return trained(trl.RewardTrainer, job, reward_model(job), args, dataset(job), clock)
 
 
 class TimedDPO(trl.DPOTrainer):
@@ -54,15 +60,7 @@ def train_dpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
         **settings(job, folder), **IN_ORDER, max_length=job.length, beta=0.1, **job.options
     )
     TimedDPO.clock = clock
-    trainer = TimedDPO(
-        model=language_model(job),
-        args=args,
-        train_dataset=dataset(job),
-        processing_class=tokenizer(job),
-        callbacks=[clock],
-    )
-    trainer.train()
-    return {"config": chosen(args)}
+    return trained(TimedDPO, job, language_model(job), args, dataset(job), clock)
 
 
 def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
@@ -74,16 +72,9 @@ def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
         tokens = sum(len(ids) for ids in tokenizer(job)(texts)["input_ids"])
         given["per_device_train_batch_size"] = max(1, round(tokens / job.steps / job.length))
     args = trl.SFTConfig(**(given | IN_ORDER | {"max_length": job.length} | dict(job.options)))
-    trainer = trl.SFTTrainer(
-        model=language_model(job),
-        args=args,
-        train_dataset=rows,
-        processing_class=tokenizer(job),
-        callbacks=[clock],
-    )
-    trainer.train()
+    told = trained(trl.SFTTrainer, job, language_model(job), args, rows, clock)
     steps = len(clock.watch.marks) - 1
-    return {"config": chosen(args), "rows_per_step": len(rows) / steps}
+    return told | {"rows_per_step": len(rows) / steps}
 
 
 if __name__ == "__main__":

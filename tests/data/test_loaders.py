@@ -1,6 +1,5 @@
 """Rows to records: every format, every error with its file and line."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,17 +171,6 @@ def test_a_close_vote_goes_to_the_majority(rows_file: RowsFile) -> None:
     row = {"prompt": "p", "response_a": "A", "response_b": "B", "votes": vote(*"aabbb")}
     (pair,) = load_comparisons(rows_file([row]))
     assert (pair.chosen, pair.probability) == ("B", pytest.approx(0.6))
-
-
-def test_the_first_rows_alone_are_read(tmp_path: Path) -> None:
-    rows = [{"prompt": f"p{n}", "chosen": "yes", "rejected": f"no {n}"} for n in range(4)]
-    lines = [json.dumps(row) for row in rows]
-    path = tmp_path / "pairs.jsonl"
-    path.write_text("\n".join([*lines[:3], "{broken", lines[3]]))
-    assert load_comparisons(path, first=3) == load_comparisons(path, skip_bad=1)[:3]
-    table = tmp_path / "pairs.json"
-    table.write_text(json.dumps(rows))
-    assert load_comparisons(table, first=3) == load_comparisons(table)[:3]
 
 
 def test_votes_are_kept_whole(rows_file: RowsFile) -> None:

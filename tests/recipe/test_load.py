@@ -128,10 +128,6 @@ MISTAKES = {
         "stages.ppo: minibatches = 3 does not divide rollouts = 256. (r.toml, line 6) "
         "Choose a divisor, so that every optimizer step sees equally many responses.",
     ),
-    "pairs of nothing": (
-        'kind = "evaluate"\npolicies.a = "m"\nprompts = "p"\nbaseline_pairs = 9',
-        "baseline_pairs are of comparisons_train. (r.toml, line 4) Name those.",
-    ),
     "greedy rollouts": (
         PPO_STAGE + "[stages.ppo.sampling]\ntemperature = 0",
         "stages.ppo: sampling.temperature = 0 contradicts learning from random responses. "

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -88,22 +88,18 @@ class Loaded(Generic[T]):
         }
 
 
-def load(
-    kind: type[T], path: str | Path, *, skip_bad: int = 0, first: int | None = None
-) -> Loaded[T]:
-    """Read ``path`` as records of ``kind`` (Comparison, Prompt, ...), the ``first`` rows or all.
+def load(kind: type[T], path: str | Path, *, skip_bad: int = 0) -> Loaded[T]:
+    """Read ``path`` as records of ``kind`` (Comparison, Prompt, ...).
 
     Raises BadInput, naming the first bad row, when more than ``skip_bad`` rows are bad, when the
     file has none of the formats that hold such records, and when no record is left.
     """
     with uncollected():
-        return _load(kind, path, skip_bad, first)
+        return _load(kind, path, skip_bad)
 
 
-def _load(kind: type[T], path: str | Path, skip_bad: int, first: int | None) -> Loaded[T]:
-    table = scan(path, first)
-    if first is not None:
-        table = replace(table, rows=table.rows[:first])
+def _load(kind: type[T], path: str | Path, skip_bad: int) -> Loaded[T]:
+    table = scan(path)
     accepted, _ = READERS[kind]
     if not table.rows:
         refuse(table.faults, file=table.path, rows=table.count, skip_bad=0)
@@ -165,14 +161,9 @@ def load_demonstrations(path: str | Path, *, skip_bad: int = 0) -> list[Demonstr
     return load(Demonstration, path, skip_bad=skip_bad).records
 
 
-def load_comparisons(
-    path: str | Path, *, skip_bad: int = 0, first: int | None = None
-) -> list[Comparison]:
-    """Pairs from preferences (explicit or implicit), votes (share of decided votes) or rankings.
-
-    Of the ``first`` rows, or of all.
-    """
-    return load(Comparison, path, skip_bad=skip_bad, first=first).records
+def load_comparisons(path: str | Path, *, skip_bad: int = 0) -> list[Comparison]:
+    """Pairs from preferences (explicit or implicit), votes (share of decided votes) or rankings."""
+    return load(Comparison, path, skip_bad=skip_bad).records
 
 
 def load_prompts(path: str | Path, *, skip_bad: int = 0) -> list[Prompt]:

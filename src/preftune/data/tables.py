@@ -78,10 +78,8 @@ def read_table(path: str | Path, *, skip_bad: int = 0) -> Table:
     return table
 
 
-def scan(path: str | Path, first: int | None = None) -> Table:
+def scan(path: str | Path) -> Table:
     """Read a file, a ``datasets`` folder or ``hub:name``; lines that are no rows become faults.
-
-    Of a file in lines, only the ``first`` rows where that is said.
 
     Raises BadInput when the file is missing, empty or of an unreadable kind.
     """
@@ -110,7 +108,7 @@ def scan(path: str | Path, first: int | None = None) -> Table:
     elif text.lstrip().startswith("["):
         rows, faults = _read_json_array(text, name)
     else:
-        rows, faults = _read_json_lines(text, first)
+        rows, faults = _read_json_lines(text)
     return _table(name, rows, faults, size)
 
 
@@ -179,12 +177,10 @@ def _no_constant(name: str) -> NoReturn:
 _JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def _read_json_lines(text: str, first: int | None) -> tuple[list[Row], list[Fault]]:
+def _read_json_lines(text: str) -> tuple[list[Row], list[Fault]]:
     rows: list[Row] = []
     faults: list[Fault] = []
     for line, content in enumerate(text.split("\n"), start=1):
-        if len(rows) == first:
-            break
         if not content or content.isspace():
             continue
         try:

@@ -51,23 +51,25 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def encode_rows(rows: Sequence[Mapping[str, Any]], ending: str, *, file: str | Path) -> bytes:
     """The bytes of a file with one of the uncompressed ENDINGS."""
-    lines = [_json(row, line, file) for line, row in enumerate(rows, start=1)]
+    encoded = (_json(row, line, file) for line, row in enumerate(rows, start=1))
+    if ending == ".jsonl":
+        return b"".join(line + b"\n" for line in encoded)
+    if ending == ".json":
+        return b"[\n" + b",\n".join(encoded) + b"\n]\n"
+    for _ in encoded:
+        pass  # whatever it is written as, a row must be JSON
     if ending == ".parquet":
         buffer = io.BytesIO()
         pq.write_table(cells.to_arrow(rows), buffer)
         return buffer.getvalue()
-    if ending == ".csv":
-        try:
-            return _csv(rows)
-        except UnicodeEncodeError:
-            raise BadInput(
-                "A text holds half a character (a lone surrogate), which CSV cannot.",
-                file=file,
-                remedy="Write .jsonl or .parquet instead.",
-            ) from None
-    if ending == ".json":
-        return b"[\n" + b",\n".join(lines) + b"\n]\n"
-    return b"".join(line + b"\n" for line in lines)
+    try:
+        return _csv(rows)
+    except UnicodeEncodeError:
+        raise BadInput(
+            "A text holds half a character (a lone surrogate), which CSV cannot.",
+            file=file,
+            remedy="Write .jsonl or .parquet instead.",
+        ) from None
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

@@ -29,7 +29,7 @@ def packed_logprobs(
     columns = max(sum(map(len, sequence)) for sequence in sequences)
     ids = np.full((len(sequences), columns), pad_id, dtype=np.int64)
     positions, segments = np.zeros_like(ids), np.full_like(ids, -1)
-    asked: list[tuple[int, int]] = []
+    asked: list[int] = []
     for place, sequence in enumerate(sequences):
         end = 0
         for segment, row in enumerate(sequence, start=1):
@@ -37,12 +37,13 @@ def packed_logprobs(
             ids[place, start:end] = row.prompt_ids + row.response_ids
             positions[place, start:end] = range(len(row))
             segments[place, start:end] = segment
-            asked += [(place, at) for at in range(start + len(row.prompt_ids) - 1, end - 1)]
-    ids_BS, positions_BS, segments_BS, asked_N2 = (
+            before = place * columns + start + len(row.prompt_ids) - 1
+            asked += range(before, before + len(row.response_ids))
+    ids_BS, positions_BS, segments_BS, asked_N = (
         torch.as_tensor(part, device=policy.device)
         for part in (ids, positions, segments, np.array(asked))
     )
-    return _logprobs(policy, ids_BS, positions_BS, segments_BS, asked_N2)
+    return _logprobs(policy, ids_BS, positions_BS, segments_BS, asked_N)
 
 
 def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
@@ -65,13 +66,12 @@ def _logprobs(
     ids_BS: torch.Tensor,
     positions_BS: torch.Tensor,
     segments_BS: torch.Tensor,
-    asked_N2: torch.Tensor,
+    asked_N: torch.Tensor,
 ) -> torch.Tensor:
+    """``asked_N``: places in the flattened ids whose states predict the id that follows."""
     mask = seen_segments(segments_BS).unsqueeze(1)
-    asked_N = asked_N2[:, 0] * ids_BS.shape[1] + asked_N2[:, 1]
     tokens_N = ids_BS.flatten()[asked_N + 1]
-    weight_VH = plain_head(policy)
-    if weight_VH is None:
+    if plain_head(policy) is None:
         with reading(policy):
             logits = policy(
                 input_ids=ids_BS,
@@ -85,5 +85,6 @@ def _logprobs(
         states_NH = states.flatten(0, 1).index_select(0, asked_N)
         if head_weight(policy, len(asked_N)) is not None:
             return statistics_at(policy, states_NH, tokens_N, 1.0).logprobs_N
-        logits_NV = policy.get_output_embeddings()(states_NH)
+        with reading(policy):
+            logits_NV = policy.get_output_embeddings()(states_NH)
     return token_logprobs(logits_BTV=logits_NV[None], tokens_BT=tokens_N[None], temperature=1.0)[0]

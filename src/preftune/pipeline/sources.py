@@ -14,7 +14,7 @@ from preftune.records import BadInput
 
 GOLD = "gold:"
 ONLY_MEMORY = ("activation_checkpointing",)
-ADDED = (*COMPUTING, "reference_logprobs", "baseline_pairs")
+ADDED = (*COMPUTING, "reference_logprobs")
 """Keys that recipes once did not have."""
 SUMMARY = "summary"
 """The output of a measuring stage that holds its numbers; never meant by ``stage:NAME`` alone."""

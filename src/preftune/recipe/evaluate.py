@@ -32,8 +32,6 @@ class Evaluate(Section):
     """Held-out comparisons for the reward model's accuracy."""
     comparisons_train: Source | None = None
     """What the reward model was trained on, for the TF-IDF baseline."""
-    baseline_pairs: int | None = Field(default=None, ge=2)
-    """Fit the TF-IDF baseline on this many of them, the first ones; on all if not said."""
     best_of: int = Field(default=0, ge=0)
     """Best of this many samples of ``best_of_policy`` by the reward model; 0 leaves it out."""
     best_of_policy: str = "sft"
@@ -82,8 +80,6 @@ class Evaluate(Section):
             raise ValueError("rules order the best of n: set best_of")
         if self.best_of and self.reward_model is None:
             raise ValueError("best_of picks by the reward model: name reward_model")
-        if self.baseline_pairs is not None and self.comparisons_train is None:
-            raise ValueError("baseline_pairs are of comparisons_train: name those")
         if "embedding_spread" in self.variety and self.reference not in self.policies:
             raise ValueError(
                 f"embedding_spread reads by the reference policy, and {self.reference!r} is none: "

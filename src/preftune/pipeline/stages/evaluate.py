@@ -170,8 +170,7 @@ def _reward_summary(context: StageContext[Evaluate]) -> dict[str, Any]:
     )
     train = None
     if context.settings.comparisons_train is not None:
-        few = context.settings.baseline_pairs
-        train = load_comparisons(context.inputs["comparisons_train"], first=few)
+        train = load_comparisons(context.inputs["comparisons_train"])
     ceiling = report.pop("noise_ceiling", None)
     return {
         "reward_model": report | {"baselines": baselines(train, comparisons).as_json()},

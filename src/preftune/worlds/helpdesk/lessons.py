@@ -138,8 +138,9 @@ def mended(
 
 def mend(prompt: Prompt, text: str, trait: Trait, dice: Dice) -> Mended:
     """The critique says what the reply does, the revision leaves out what shows the trait."""
-    kept = [part for part, clause in clauses_of(text) if not trait.shown_by(clause)]
-    if len(kept) == len(clauses_of(text)):
+    clauses = clauses_of(text)
+    kept = [part for part, clause in clauses if not trait.shown_by(clause)]
+    if len(kept) == len(clauses):
         return Mended(prompt, trait, text, remark(text), text.strip())
     acts = {clause.act for _, clause in clauses_of(" ".join(kept))}
     if not acts & SAYING:

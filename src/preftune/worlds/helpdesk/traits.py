@@ -65,7 +65,7 @@ def shown(text: str) -> tuple[str, ...]:
 def clauses_of(text: str) -> list[tuple[str, Clause]]:
     """The clauses as they stand, each with its closing mark, and how they read."""
     parts = [part.strip() for part in _CLAUSE.findall(text.strip())]
-    return [(part, read(part).clauses[0]) for part in parts if read(part).clauses]
+    return [(part, found[0]) for part in parts if (found := read(part).clauses)]
 
 
 def remark(text: str) -> str:
