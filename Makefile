@@ -17,7 +17,7 @@ QUIET_CPU := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-quickstart: $(VENV)/.train ## the whole loop in the built-in world: ten to eleven minutes, ends with report.html
+quickstart: $(VENV)/.train ## the whole loop in the built-in world: about ten minutes, ends with report.html
 	$(BIN)/preftune quickstart --out $(RUNS)/quickstart $(ARGS)
 
 test: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres ## the tests

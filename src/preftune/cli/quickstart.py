@@ -11,7 +11,7 @@ from preftune.recipe.packaged import find_recipe
 def quickstart(
     out: Out = None, seed: Seed = None, overrides: Overrides = None, as_json: AsJson = False
 ) -> Reply:
-    """The whole loop in the built-in help-desk world, on a CPU, in ten to eleven minutes.
+    """The whole loop in the built-in help-desk world, on a CPU, in about ten minutes.
 
     Pretraining, demonstrations, SFT, candidates, simulated labels, reward model, PPO, evaluation
     and report. Without --out the folder is runs/quickstart-seedN. Run it again and it continues.
