@@ -35,8 +35,12 @@ def watched_run(run: Path, distances: list[float], alpha: float = ALPHA, wobble:
 def test_the_curve_that_made_the_history_is_found(tmp_path: Path) -> None:
     distances = [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     [curve] = gain_table([watched_run(tmp_path / "run", distances)]).curves
-    assert [point.distance for point in curve.points] == pytest.approx(distances)
-    assert [p.judge_gain for p in curve.points] == pytest.approx([rl_gain(d) for d in distances])
+    assert [point.distance for point in curve.points] == pytest.approx([0.0, *distances])
+    gains = [0.0, *map(rl_gain, distances)]
+    assert [point.judge_gain for point in curve.points] == pytest.approx(gains)
+    assert [point.proxy_gain for point in curve.points] == pytest.approx(
+        [0.0, *(0.1 * (step + 1) for step in range(len(distances)))]
+    )
     found = curve.as_json()
     assert found["best"] == "reinforcement" and found["reason"] is None
     best = found["fits"][0]

@@ -111,13 +111,13 @@ def test_histories_of_whole_runs_are_read_and_judged() -> None:
         assert verdict is not None and verdict.hacked is hacked
 
 
-def test_a_judgement_goes_with_the_kl_measured_after_it() -> None:
+def test_a_judgement_goes_with_the_kl_and_the_score_measured_after_it() -> None:
     rows = [
-        {"step": 0, "judge/score": 0.1, "proxy/score": 1.0},
-        {"step": 1, "objective/kl": 0.0, "objective/scores": 9.0},
-        {"step": 2, "objective/kl": 3.0, "judge/score": 0.2, "proxy/score": 2.0},
-        {"step": 3, "objective/kl": 5.0},
-        {"step": 4, "objective/kl": 8.0, "judge/score": None, "proxy/score": 3.0},
+        {"step": 0, "judge/score": 0.1},
+        {"step": 1, "objective/kl": 0.0, "objective/scores": 9.0, "proxy/score": 1.0},
+        {"step": 2, "objective/kl": 3.0, "judge/score": 0.2, "proxy/score": 1.5},
+        {"step": 3, "objective/kl": 5.0, "proxy/score": 2.0},
+        {"step": 4, "objective/kl": 8.0, "judge/score": None, "proxy/score": 2.5},
         {"step": 5, "objective/kl": 9.0, "judge/score": 0.3, "proxy/score": 3.0},
     ]
     seen = history(rows)

@@ -280,7 +280,6 @@ JUDGEMENT = (
     Metric("judge/win_rate_high", "share", "Upper end of its 95 % interval over prompts."),
     Metric("judge/score", "score", "Mean score by the judge, which is never trained on."),
     Metric("judge/axes/{name}", "score", "Mean of one axis of the judge."),
-    Metric("proxy/score", "score", "Mean score by the reward model on the judge's prompts."),
 )
 
 SECTIONS = {

@@ -18,6 +18,12 @@ def watched(stems: tuple[str, ...]) -> tuple[Metric, ...]:
             "Responses that hold the iteration's most frequent run of five words.",
             stems,
         ),
+        Metric(
+            "proxy/score",
+            "score",
+            "Mean score of the responses as the reward model gave it, before scaling and clipping.",
+            stems,
+        ),
         Metric("proxy/score_std", "score", "Standard deviation of the scores as given.", stems),
         Metric(
             "sampling/sampling_logp_difference/mean",

@@ -160,15 +160,7 @@ def _trained(run: str, stage: StageView) -> Gains | None:
         for step, kl, judge, proxy in zip(seen.steps, seen.kl, seen.judge, seen.proxy, strict=True)
         if kl == kl
     ]
-    start = next(
-        (
-            number(row.get(seen.judge_name))
-            for row in stage.metrics
-            if number(row.get(seen.judge_name)) is not None
-        ),
-        None,
-    )
-    return _gains(run, stage.name, "training", seen.judge_name, table, start)
+    return _gains(run, stage.name, "training", seen.judge_name, table)
 
 
 def _drawn(run: str, stage: StageView) -> Gains | None:
@@ -178,8 +170,7 @@ def _drawn(run: str, stage: StageView) -> Gains | None:
         kl, n = number(point.get("kl")), number(point.get("n"))
         if judge is not None and proxy is not None and kl is not None and n is not None:
             table.append((int(n), kl, judge, proxy))
-    start = table[0][2] if table else None
-    return _gains(run, stage.name, "best_of_n", "judge", table, start)
+    return _gains(run, stage.name, "best_of_n", "judge", table)
 
 
 def _gains(
@@ -188,14 +179,13 @@ def _gains(
     source: Literal["training", "best_of_n"],
     judge: str,
     table: Sequence[tuple[int, float, float, float]],
-    start: float | None,
 ) -> Gains | None:
-    """Points of (step, KL, judge, proxy); ``start`` is the judge's value at KL 0."""
-    if not table or start is None:
+    """Points of (step, KL, judge, proxy), the first of them where the policy began."""
+    if not table:
         return None
-    first = table[0]
+    _, _, judge_start, proxy_start = table[0]
     points = tuple(
-        GainPoint(step, kl, kl**0.5, judged, proxy, judged - start, proxy - first[3])
+        GainPoint(step, kl, kl**0.5, judged, proxy, judged - judge_start, proxy - proxy_start)
         for step, kl, judged, proxy in table
     )
     try:

@@ -61,20 +61,17 @@ def history(rows: Sequence[Mapping[str, Any]]) -> History | None:
     """The judge and the proxy side by side, or None where a run did not measure both.
 
     The judge is ``judge/score``, or ``judge/win_rate`` where there is no score. The proxy is
-    ``proxy/score`` (same prompts as the judge's), or ``objective/scores``. A row's KL is measured
-    on responses sampled before its update and the judge asked after it, so a judgement goes with
-    the KL of the row that follows, or with the last one known.
+    ``proxy/score`` (as the reward model gave it), or ``objective/scores``. Both and the KL are
+    measured on responses sampled before a row's update and the judge is asked after it, so a
+    judgement goes with those of the row that follows, or with the last ones known.
     """
     judge = _first_present(rows, ("judge/score", "judge/win_rate"))
     proxy = _first_present(rows, ("proxy/score", "objective/scores"))
     if judge is None or proxy is None:
         return None
     points: list[tuple[int, float, float, float, float | None]] = []
-    distances = _distances(rows)
-    scored = float("nan")
-    for row, kl in zip(rows, distances, strict=True):
-        known = number(row.get(proxy))
-        scored = scored if known is None else known
+    scores, kls = _following(rows, proxy), _following(rows, "objective/kl")
+    for row, scored, kl in zip(rows, scores, kls, strict=True):
         judged = number(row.get(judge))
         if judged is not None and scored == scored:
             points.append((int(row["step"]), judged, scored, kl, _stated_noise(row, judge)))
@@ -166,14 +163,14 @@ def _noise(values: np.ndarray) -> float:
     return max(spread, min(plain, 2 * spread) if len(bends) >= 10 else plain) / 6**0.5
 
 
-def _distances(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """For each row the KL of the next row that has one, else the last known; NaN without any."""
+def _following(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """For each row the value of the next row that has one, else the last known; NaN without any."""
     found = [float("nan")] * len(rows)
-    known_kls = [kl for row in rows if (kl := number(row.get("objective/kl"))) is not None]
-    following = known_kls[-1] if known_kls else float("nan")
+    values = [value for row in rows if (value := number(row.get(name))) is not None]
+    following = values[-1] if values else float("nan")
     for place in range(len(rows) - 1, -1, -1):
         found[place] = following
-        known = number(rows[place].get("objective/kl"))
+        known = number(rows[place].get(name))
         following = following if known is None else known
     return found
 
