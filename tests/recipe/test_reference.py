@@ -17,10 +17,8 @@ def test_the_examples_are_recipes() -> None:
     examples = re.findall(r"```toml\n(.*?)```", recipe_page(), re.DOTALL)
     first, extending, second = (parse_recipe(example) for example in examples)
     assert list(extending.stages)[-2:] == ["reward", "ppo"]
-    assert (extending.stages["ppo"].kl.coefficient, extending.stages["ppo"].iterations) == (
-        0.05,
-        20,
-    )
+    ppo = extending.stages["ppo"]
+    assert (ppo.kl.coefficient, ppo.iterations) == (0.05, 16)
     assert first.stages["judge"].optimizer.learning_rate == 1e-4
     assert first.stages["judge"].optimizer.warmup_steps == 10
     assert second.stages["sft"].epochs == 2
