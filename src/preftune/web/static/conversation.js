@@ -1,7 +1,7 @@
 // A conversation with one policy, or with two whose replies are compared turn by turn. Replies
 // stand in the item's own order; the screen shows place k as reply order[k].
 
-import {fill} from "./screen.js";
+import {fill} from "./cleaned.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];

@@ -1,5 +1,7 @@
 // Kinds whose answer is a list of small choices: ratings on axes, marks on steps.
 
+import {fill} from "./cleaned.js";
+
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const named = (word) => word.replaceAll("_", " ");
@@ -96,7 +98,7 @@ export function steps(question) {
         const made = $("#step").content.cloneNode(true);
         $("legend", made).textContent = `Step ${place + 1}`;
         const rendered = $(".rendered", made), raw = $(".raw", made);
-        if (step.html === null) { rendered.remove(); raw.classList.add("only"); } else item.fill(rendered, step.html);
+        if (step.html === null) { rendered.remove(); raw.classList.add("only"); } else fill(rendered, step.html);
         raw.textContent = step.text;
         for (const input of $$("input", made)) input.name = `step-${place}`;
         return made;

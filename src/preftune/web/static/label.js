@@ -1,12 +1,13 @@
 // The labelling screen: take an item, show it, keep what is entered, send it, show the next.
 
+import {fill} from "./cleaned.js";
 import {$, $$, formFor, letter} from "./forms.js";
 import {Keys, ACTIONS} from "./keys.js";
 import {looks, nextLook} from "./looks.js";
 import {Outbox} from "./outbox.js";
 import {Questions} from "./questions.js";
 import {Review} from "./review.js";
-import {Layout, ask, askReason, drawer, fill, fitBar, markDifferences, showItem} from "./screen.js";
+import {Layout, ask, askReason, drawer, fitBar, markDifferences, showItem} from "./screen.js";
 import {Clock, call, kept, uuid} from "./server.js";
 
 const main = $("#main");
@@ -111,7 +112,6 @@ function show(given, answer = null) {
   state.now = given;
   state.lost = null;
   state.showing = true;
-  given.item.fill = fill;
   form.attach?.(talkTo(given));
   showItem(given.item);
   form.clear(given.item);

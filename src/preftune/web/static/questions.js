@@ -1,7 +1,7 @@
 // Asking a lead about the item on the screen, and reading what was answered.
 
 import {$} from "./forms.js";
-import {fill} from "./screen.js";
+import {fill} from "./cleaned.js";
 
 /** The dialog of one item: what was asked and told so far, and a field for more. */
 export class Questions {

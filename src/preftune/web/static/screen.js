@@ -1,11 +1,8 @@
 // What is on the screen: an item's texts, the difference of two, how they scroll, and dialogs.
 
+import {fill} from "./cleaned.js";
 import {showDiff} from "./diff.js";
 import {$, $$, letter} from "./forms.js";
-
-/** The one place where HTML from the server becomes elements: the server has cleaned it. */
-const policy = globalThis.trustedTypes?.createPolicy("cleaned-by-the-server", {createHTML: (html) => html});
-export function fill(node, html) { node.innerHTML = policy ? policy.createHTML(html) : html; }
 
 function fillText(root, view) {
   const rendered = $(".rendered", root), raw = $(".raw", root);
