@@ -23,6 +23,17 @@ START_SECONDS = 120.0
 KEYS = 60
 """Items labelled by keyboard in one round."""
 
+ARRIVED = """(count) => new Promise((resolve, reject) => {
+  const late = Date.now() + 30_000;
+  const look = () => {
+    if (window.took.length >= count) resolve();
+    else if (Date.now() > late) reject(new Error("no next item within 30 seconds"));
+    else setTimeout(look, 10);
+  };
+  look();
+})"""
+"""Waits in the page: Playwright's own waiting evaluates text there, which the page forbids."""
+
 PAINTED = """
 () => {
   window.took = [];
@@ -199,7 +210,7 @@ def _pressed(page: Any) -> list[float]:
         page.wait_for_timeout(250)  # the next item is being fetched while one reads
         page.keyboard.press("2")
         page.keyboard.press("Enter")
-        page.wait_for_function(f"window.took.length >= {done}", polling=10)
+        page.evaluate(ARRIVED, done)
     took: list[float] = page.evaluate("window.took")
     return took
 
