@@ -75,7 +75,7 @@ def test_curves_are_what_the_metrics_say(run: Path, figures: list[tuple[str, Tab
 def test_proxy_and_judge_are_paired_as_the_page_says(
     run: Path, figures: list[tuple[str, Table, str]]
 ) -> None:
-    """A judgement goes with the KL of the row that follows, and with the last score before it."""
+    """A judgement goes with the KL and the score of the row that follows, or the last known."""
     (rows,) = [rows for file, rows, _ in figures if file.endswith("proxy-and-judge-ppo.csv")]
     truth = written(run, "ppo")
     judge, proxy = (
@@ -85,11 +85,10 @@ def test_proxy_and_judge_are_paired_as_the_page_says(
     for row in random.Random(3).sample(rows, 8):
         step = int(row["step"])
         assert float(row[judge]) == truth[step][judge]
-        after = [truth[s]["objective/kl"] for s in steps if s > step and "objective/kl" in truth[s]]
-        upto = [truth[s]["objective/kl"] for s in steps if "objective/kl" in truth[s]]
-        assert float(row["objective/kl"]) == (after[0] if after else upto[-1])
-        known = [truth[s][proxy] for s in steps if s <= step and proxy in truth[s]]
-        assert float(row[proxy]) == known[-1]
+        for name in ("objective/kl", proxy):
+            known = {at: truth[at][name] for at in steps if name in truth[at]}
+            after = [value for at, value in known.items() if at > step]
+            assert float(row[name]) == (after or [*known.values()][-1:])[0]
 
 
 def test_what_pointing_at_a_figure_says_is_in_its_data(
