@@ -133,7 +133,8 @@ def shown(page: Page) -> str:
 
 
 def submit(page: Page, *keys: str) -> None:
-    """Answers the item on the screen and waits for the next."""
+    """Answers the item on the screen, once it is there, and waits for the next."""
+    expect(page.locator("#work")).to_be_visible()
     before = shown(page)
     for key in keys:
         page.keyboard.press(key)
@@ -178,6 +179,7 @@ def test_a_whole_session_by_keyboard(desk: Desk) -> None:
     page.keyboard.press("m")
     expect(page.locator("#responses .raw").first).to_be_visible()
     page.keyboard.press("m")
+    expect(page.locator("#responses .raw").first).to_be_hidden()
     submit(page, "1")
     submit(page, "1")
     expect(page.locator("#empty-title")).to_have_text("All done")
