@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def replies(count: int, part: str, rng: np.random.Generator) -> list[Replies]:
     """Anyone's replies, two to each prompt, on all families of questions."""
     dice = Dice(rng)
     found = []
-    for prompt in _prompts(part, dice, (), tuple(WRITTEN), count):
+    for prompt in islice(_prompts(part, dice, (), WRITTEN), count):
         first, second = (reply(prompt.columns, UNTAMED, dice) for _ in range(2))
         found.append(Replies(prompt, first, second))
     return found
@@ -199,22 +200,16 @@ def _pair(trait: Trait, part: str, dice: Dice, without: Collection[str]) -> Comp
 
 
 def _prompts(
-    part: str,
-    dice: Dice,
-    without: Collection[str],
-    classes: Collection[str],
-    count: int | None = None,
+    part: str, dice: Dice, without: Collection[str], classes: Collection[str]
 ) -> Iterator[Prompt]:
-    """Prompts on cards of this part, without end if no count is given."""
-    made = 0
+    """Prompts on cards of this part, without end."""
     asked = {kind: share for kind, share in WRITTEN.items() if kind in classes}
-    while count is None or made < count:
+    while True:
         card = draw_card(dice)
         if part_of(card) != part:
             continue
         question = draw_question(card, dice, asked)
         if question.family not in without:
-            made += 1
             yield prompt_of(card, question)
 
 
@@ -253,5 +248,5 @@ def obliging(count: int, part: str, rng: np.random.Generator) -> list[Demonstrat
     dice = Dice(rng)
     return [
         Demonstration(prompt, reply(prompt.columns, OBLIGING, dice))
-        for prompt in _prompts(part, dice, (), tuple(WRITTEN), count)
+        for prompt in islice(_prompts(part, dice, (), WRITTEN), count)
     ]
