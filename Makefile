@@ -6,13 +6,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUNS   ?= runs
 ARGS   ?=
+DATA   ?= comparisons.jsonl
 # One process per core, one thread each: faster here than threads that wait for each other.
 WORKERS ?= 2
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 QUIET_CPU := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check format proof vllm docs wheel clean
+.PHONY: help quickstart test check format proof bench vllm docs wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +36,9 @@ format: $(VENV)/.everything ## sort imports and lay out the code as `make check`
 
 proof: $(VENV)/.everything $(VENV)/.browser $(VENV)/.postgres vllm ## the slow tests: wheels in empty environments, many kills, a whole quickstart
 	$(QUIET_CPU) $(BIN)/python -m pytest -m proof --timeout 3600 $(ARGS)
+
+bench: $(VENV)/.everything ## the speed table against the peers in .peers: make bench DATA=comparisons.jsonl
+	$(BIN)/preftune bench all --data $(DATA) $(ARGS)
 
 vllm: ## an environment of its own with vLLM for processors, in .venv-vllm
 	.ci/vllm

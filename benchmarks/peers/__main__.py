@@ -2,6 +2,7 @@
 
     python -m benchmarks.peers --work dpo --data PAIRS.jsonl.gz --peers FOLDER
     python -m benchmarks.peers --table
+    python -m benchmarks.peers --gate --results FOLDER
 
 Runs of both sides alternate, each a process of its own. What is in the results already is not run
 again, so a stopped row goes on where it was.
@@ -14,13 +15,20 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.job import Job
-from benchmarks.peers.table import markdown, summary
+from benchmarks.peers.matmul import ceiling
+from benchmarks.peers.table import (
+    below_baseline,
+    markdown,
+    phase_markdown,
+    phase_rows,
+    summary,
+)
 from benchmarks.peers.works import OURS, WORKS, Peer, Work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +56,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="of the table")
     parser.add_argument("--table", action="store_true", help="only print what there is")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="compare the ratios of --results with those of the repository",
+    )
+    parser.add_argument("--slack", type=float, default=0.1, help="how far a ratio may fall")
     return parser.parse_args()
 
 
@@ -81,6 +96,7 @@ def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job])
         "loosely": sorted(work.loosely),
         "trained_bytes": sum(trained),
         "processor": processor(),
+        "ceiling": ceiling(args.threads),
         "runs": [],
     }
     place = place_of(name, args)
@@ -154,16 +170,39 @@ def measure(name: str, args: argparse.Namespace) -> None:
             place.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
 
 
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("peers-*.json"))]
+
+
+def compared(results: Iterable[dict[str, Any]], clock: str) -> list[dict[str, Any]]:
+    return [row for result in results for row in summary(result, clock)]
+
+
+def gate(args: argparse.Namespace) -> None:
+    """Exits with 1 where a ratio has fallen."""
+    rows = compared(read_results(args.results), args.clock)
+    fallen = below_baseline(rows, compared(read_results(RESULTS), args.clock), args.slack)
+    if fallen:
+        raise SystemExit("\n".join(fallen))
+    print(f"{len(rows)} ratios, none more than {args.slack:.0%} below the repository's")
+
+
 def main() -> None:
     args = arguments()
+    if args.gate:
+        gate(args)
+        return
     if not args.table:
         if args.data is None:
             raise SystemExit("--data names the comparisons to work on")
         for name in args.work or WORKS:
             measure(name, args)
-    files = sorted(args.results.glob("peers-*.json"))
-    rows = [row for file in files for row in summary(json.loads(file.read_text()), args.clock)]
-    print(markdown(rows))
+    results = read_results(args.results)
+    rows, phases = compared(results, args.clock), [p for r in results for p in phase_rows(r)]
+    if args.json:
+        print(json.dumps({"rows": rows, "phases": phases}))
+    else:
+        print(markdown(rows), phase_markdown(phases), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from benchmarks.peers.job import Job
 from benchmarks.peers.result import told
 from benchmarks.peers.scripted_native import scripted
 from benchmarks.peers.stopwatch import Stopwatch
+from benchmarks.peers.useful import useful_on_policy
 from preftune.data import load_prompts
 from preftune.models import compute_in, load_policy, load_tokenizer, renderer_for
 from preftune.records import Sampling
@@ -35,6 +36,9 @@ def main() -> None:
             watch.step()
         watch.end()
     found = told(job, watch, {"tokens": written})
+    seconds = sum(step["wall"] for step in watch.told()["steps"][1:])
+    useful = useful_on_policy(job)["generate"]
+    found["phases"] = {"generate": {"seconds": seconds, "useful_flops": useful}}
     found["versions"] = {"torch": torch.__version__}
     place.write_text(json.dumps(found, indent=1), encoding="utf-8")
 

@@ -18,9 +18,12 @@ from typing import Any
 import torch
 
 from benchmarks.peers.job import Job
+from benchmarks.peers.phases import timed_phases
 from benchmarks.peers.result import told
 from benchmarks.peers.scripted_native import scripted
 from benchmarks.peers.stopwatch import Stopwatch
+from benchmarks.peers.useful import Group, useful_offline, useful_on_policy
+from preftune.models import load_tokenizer
 from preftune.monitoring import Bar, Console
 from preftune.pipeline.run import Desk, run_recipe
 from preftune.recipe import Recipe, toml_text
@@ -132,16 +135,44 @@ def recipe_of(job: Job) -> Recipe:
     return Recipe.model_validate({"seed": job.seed, "machine": machine, "stages": stages})
 
 
+def read_groups(job: Job) -> list[list[Group]]:
+    """Lengths of the rows of each step, in no order that matters: prompt, answers."""
+    tokenizer = load_tokenizer(job.model)
+
+    def size(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    names = ("completion",) if job.work == "sft" else ("chosen", "rejected")
+    groups: list[Group] = [
+        (size(row["prompt"]), [size(row[name]) + 1 for name in names]) for row in job.read_rows()
+    ]
+    return [groups[at : at + job.batch] for at in range(0, len(groups), job.batch)]
+
+
+def phases(job: Job, watch: Stopwatch, seconds: dict[str, list[float]]) -> dict[str, Any]:
+    """By phase: seconds of the timed steps, and the useful operations in them."""
+    if job.script:
+        useful = useful_on_policy(job)
+        spent = {name: sum(each[1:]) for name, each in seconds.items()}
+    else:
+        useful, told = useful_offline(job, read_groups(job)), watch.told()
+        spent = {"update": sum(step["wall"] for step in told["steps"][1:])}
+        if "reference" in useful:
+            spent["reference"] = told["once"]["wall"]
+    return {n: {"seconds": s, "useful_flops": useful.get(n, 0)} for n, s in spent.items()}
+
+
 def main() -> None:
     job, place = Job.read(sys.argv[1]), Path(sys.argv[2])
     watch, recipe = Stopwatch(), recipe_of(job)
     curves = Curves(watch)
     text = toml_text(recipe.model_dump(mode="json"))
     desk = Desk(Watched(watch, BARS.get(job.work, job.work)), (curves,))
-    with tempfile.TemporaryDirectory() as folder, scripted(job):
+    with tempfile.TemporaryDirectory() as folder, scripted(job), timed_phases(job.work) as seconds:
         run_recipe(recipe, text, Path(folder) / "run", desk)
     names = {name for row in curves.rows for name in row}
     found = told(job, watch, {name: curves.of(name) for name in sorted(names)})
+    found["phases"] = phases(job, watch, seconds)
     found["versions"] = {"preftune": "this repository", "torch": torch.__version__}
     place.write_text(json.dumps(found, indent=1), encoding="utf-8")
 

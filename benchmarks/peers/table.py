@@ -86,6 +86,8 @@ def summary(result: Mapping[str, Any], clock: str) -> list[dict[str, Any]]:
     runs = result["runs"]
     ours = [run for run in runs if run["side"] == "ours"]
     rows = []
+    if ours and len(ours) == len(runs):
+        rows.append(_alone(result, ours, clock))
     for peer in dict.fromkeys(run["side"] for run in runs if run["side"] != "ours"):
         variants = dict.fromkeys(run["variant"] for run in runs if run["side"] == peer)
         paces = {
@@ -97,6 +99,26 @@ def summary(result: Mapping[str, Any], clock: str) -> list[dict[str, Any]]:
         if ours:
             rows.append(_row(result, (peer, best), ours, theirs, clock))
     return rows
+
+
+def _alone(result: Mapping[str, Any], ours: Sequence[Measured], clock: str) -> dict[str, Any]:
+    """Our pace where no peer was there to be measured."""
+    mine = pace(ours, clock)
+    return _named(result) | {
+        "ours": mine.rows_per_second,
+        "peer": None,
+        "peer_name": None,
+        "ratio": None,
+        "spread": mine.spread,
+        "runs": mine.runs,
+        "apart": {},
+        "peak_memory_ratio": None,
+    }
+
+
+def _named(result: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("work", "model", "precision", "lengths")
+    return {name: result[name] for name in names} | {"unit": f"{result['unit']}/s"}
 
 
 def _row(
@@ -117,12 +139,7 @@ def _row(
     sizes = [
         median(working_bytes(r, result["trained_bytes"]) for r in side) for side in (ours, theirs)
     ]
-    return {
-        "work": result["work"],
-        "model": result["model"],
-        "precision": result["precision"],
-        "lengths": result["lengths"],
-        "unit": f"{result['unit']}/s",
+    return _named(result) | {
         "ours": mine.rows_per_second,
         "peer": other.rows_per_second,
         "peer_name": peer[0] if peer[1] == "plain" else f"{peer[0]}, {peer[1]}",
@@ -132,6 +149,85 @@ def _row(
         "apart": told.apart,
         "peak_memory_ratio": sizes[0] / sizes[1] if sizes[1] > 0 else None,
     }
+
+
+PHASES = ("reference", "generate", "score", "credit", "update")
+
+
+def phase_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Our phases: their share of the time, useful GFLOP/s, and of the ceiling; medians of runs."""
+    told = [run["phases"] for run in result["runs"] if run.get("phases")]
+    rows = []
+    for name in PHASES:
+        found = [phases[name] for phases in told if name in phases]
+        if not found:
+            continue
+        totals = [sum(one["seconds"] for one in phases.values()) for phases in told]
+        rates = [one["useful_flops"] / one["seconds"] / 1e9 for one in found]
+        shares = [one["seconds"] / total for one, total in zip(found, totals, strict=True)]
+        best = result["ceiling"][result["precision"]]
+        rows.append(
+            {
+                "work": result["work"],
+                "model": result["model"],
+                "precision": result["precision"],
+                "phase": name,
+                "share_of_time": median(shares),
+                "useful_gflops": median(rates),
+                "share_of_ceiling": median(rates) / best,
+            }
+        )
+    return rows
+
+
+PHASE_HEAD = (
+    "| work | model | precision | phase | of the time | useful GFLOP/s | of the ceiling |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+def phase_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table of phases."""
+    lines = [PHASE_HEAD]
+    for row in rows:
+        cells = (
+            row["work"],
+            row["model"],
+            row["precision"],
+            row["phase"],
+            f"{row['share_of_time']:.0%}",
+            f"{row['useful_gflops']:.3g}",
+            f"{row['share_of_ceiling']:.0%}",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def below_baseline(
+    rows: Iterable[Mapping[str, Any]], baseline: Iterable[Mapping[str, Any]], slack: float
+) -> list[str]:
+    """Sentences about ratios that have fallen by more than ``slack``, or that are void now.
+
+    Ratios alone are compared, never seconds: another machine changes both sides.
+    """
+    keys = ("work", "model", "precision", "lengths")
+    known = {(*(row[key] for key in keys), _plain(row)): row["ratio"] for row in baseline}
+    found = []
+    for row in rows:
+        before = known.get((*(row[key] for key in keys), _plain(row)))
+        if before is None or row["peer"] is None:
+            continue
+        name = f"{row['work']}, {row['model']}, {row['precision']}, {row['peer_name']}"
+        if row["ratio"] is None:
+            found.append(f"{name}: void, it was {before:.2f} ×")
+        elif row["ratio"] < before * (1 - slack):
+            found.append(f"{name}: {row['ratio']:.2f} ×, it was {before:.2f} ×")
+    return found
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    """The peer without its variant: its best one may change."""
+    return str(row["peer_name"]).partition(",")[0]
 
 
 HEAD = (
@@ -145,15 +241,17 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     lines = [HEAD]
     for row in rows:
         ratio = "void" if row["ratio"] is None else f"{row['ratio']:.2f} ×"
+        if row["peer"] is None:
+            ratio = "–"
         memory = row["peak_memory_ratio"]
         cells = (
             row["work"],
             row["model"],
             row["precision"],
             row["lengths"] or "–",
-            row["peer_name"],
+            row["peer_name"] or "–",
             f"{row['ours']:.3g} {row['unit']}",
-            f"{row['peer']:.3g}",
+            "–" if row["peer"] is None else f"{row['peer']:.3g}",
             ratio,
             f"{row['spread']:.0%}",
             "–" if memory is None else f"{memory:.2f} ×",

@@ -1,20 +1,35 @@
 """The arithmetic of the table against peers, and the scripted responses both sides write."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import (
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
+from benchmarks.peers.phases import timed_phases
 from benchmarks.peers.script import Script, mixed_length
 from benchmarks.peers.table import (
     agreement,
     apart,
+    below_baseline,
     last_apart,
     markdown,
     pace,
+    phase_markdown,
+    phase_rows,
     seconds_per_step,
     summary,
     working_bytes,
 )
+from benchmarks.peers.useful import Network, network
+from benchmarks.peers.works import WORKS
+from preftune.algorithms import ppo
+from preftune.cli.bench_peers import PEER_WORKS
 
 
 def run(side: str, seconds: list[float], **more: Any) -> dict[str, Any]:
@@ -115,3 +130,90 @@ def test_a_response_depends_on_its_prompt_and_not_on_the_order_of_the_request() 
     assert all(row[-1] == 0 and 0 not in row[:-1] for row in one)
     assert script.table([(1, 2)], 8, 2, "mixed", turn=1) != [one[0]]
     assert [len(row) for row in script.table([(1, 2), (3, 4)], 8, 2, "fixed", turn=0)] == [8, 8]
+
+
+def test_without_a_peer_our_pace_stands_alone() -> None:
+    (row,) = summary(result(run("ours", [9.0, 2.0])), "wall")
+    assert (row["ours"], row["peer"], row["ratio"]) == (8.0, None, None)
+    assert "| 8 pairs/s | – | – |" in markdown([row])
+
+
+def test_a_ratio_that_fell_is_named_and_seconds_do_not_matter() -> None:
+    before = summary(result(run("ours", [9.0, 1.0]), run("TRL", [9.0, 4.0])), "wall")
+    slower = summary(result(run("ours", [9.0, 10.0]), run("TRL", [9.0, 40.0])), "wall")
+    assert below_baseline(slower, before, 0.1) == []
+    fallen = summary(result(run("ours", [9.0, 1.2]), run("TRL", [9.0, 4.0])), "wall")
+    assert below_baseline(fallen, before, 0.1) == ["dpo, 17m, float32, TRL: 3.33 ×, it was 4.00 ×"]
+    other = run("TRL", [9.0, 4.0], curves={"loss": [0.7, 0.61]})
+    void = summary(result(run("ours", [9.0, 1.0]), other), "wall")
+    assert below_baseline(void, before, 0.1) == ["dpo, 17m, float32, TRL: void, it was 4.00 ×"]
+    packed = summary(
+        result(run("ours", [9.0, 3.0]), run("TRL", [9.0, 4.0], variant="packed")), "wall"
+    )
+    assert len(below_baseline(packed, before, 0.1)) == 1, "whatever the peer's best variant"
+
+
+def test_useful_operations_are_those_of_the_formula() -> None:
+    """One layer's matrices 100, head 10: a prompt of 3 read once, answers of 2 and 1."""
+    one = Network(body=100, head=10, layers=2, width=8)
+    tokens, written = 6, 3
+    pairs = 3 * 3 / 2 + (2 * 3 + 2) + (1 * 3 + 0.5)
+    forward = 2 * 100 * tokens + 2 * 10 * written + 4 * 2 * 8 * pairs
+    assert one.forward([(3, (2, 1))]) == forward
+    assert one.learn([(3, (2, 1))]) == 3 * forward
+    apart = one.forward([(3, (2,)), (3, (1,))])
+    assert apart - one.forward([(3, (2, 1))]) == 2 * 100 * 3 + 4 * 2 * 8 * 4.5
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_folders_network_counts_what_multiplies(tied: bool, tmp_path: Path) -> None:
+    config = LlamaConfig(
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=16,
+        vocab_size=50,
+        tie_word_embeddings=tied,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    layer = 8 * 8 * 2 + 8 * 4 * 2 + 3 * 8 * 16
+    assert network(tmp_path) == Network(body=2 * layer, head=50 * 8, layers=2, width=8)
+
+
+def test_a_reward_models_network_has_no_output_head(tmp_path: Path) -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=50, n_positions=16, num_labels=1)
+    config.pad_token_id = 0
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path)
+    assert network(tmp_path) == Network(body=8 * 24 + 8 * 8 + 2 * 8 * 32, head=0, layers=1, width=8)
+
+
+def test_phases_are_told_by_share_of_time_and_of_the_ceiling() -> None:
+    phases = {
+        "generate": {"seconds": 3.0, "useful_flops": 3e9},
+        "update": {"seconds": 1.0, "useful_flops": 20e9},
+    }
+    told = result(run("ours", [1.0], phases=phases), ceiling={"float32": 40.0})
+    first, second = phase_rows(told)
+    assert (first["phase"], first["share_of_time"], first["share_of_ceiling"]) == (
+        "generate",
+        0.75,
+        1 / 40,
+    )
+    assert (second["useful_gflops"], second["share_of_ceiling"]) == (20.0, 0.5)
+    assert "| update | 25% | 20 | 50% |" in phase_markdown([first, second])
+
+
+def test_an_algorithms_functions_are_timed_and_then_left_alone() -> None:
+    kept = (ppo.sample, ppo.judge, ppo.credit, ppo.update)
+    with timed_phases("ppo") as seconds, pytest.raises(TypeError):
+        assert ppo.update is not kept[3]
+        ppo.update()
+    assert (ppo.sample, ppo.judge, ppo.credit, ppo.update) == kept
+    assert seconds == {}
+    with timed_phases("sft") as seconds:
+        assert seconds == {}
+
+
+def test_the_verb_knows_every_row_of_the_table() -> None:
+    assert set(PEER_WORKS) == set(WORKS)

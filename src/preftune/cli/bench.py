@@ -10,6 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from preftune.cli.bench_peers import (
+    PEER_WORKS,
+    Data,
+    ModelSize,
+    Peers,
+    Precision,
+    Results,
+    against_peers,
+)
 from preftune.cli.options import AsJson
 from preftune.cli.reply import Reply, shown, table
 from preftune.records import BadInput
@@ -21,13 +30,16 @@ def bench(
     work: Annotated[
         str,
         typer.Argument(
-            metavar="WORK", help="What to measure: feedback, feedback-http or feedback-browser."
+            metavar="WORK",
+            help="What to measure: reward_model, dpo, sft, rloo, grpo, ppo, generate or all of "
+            "these; feedback, feedback-http or feedback-browser.",
         ),
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="A dataset, for work that needs one.", show_default=False),
-    ] = None,
+    data: Data = None,
+    model: ModelSize = "17m",
+    precision: Precision = "float32",
+    peers: Peers = None,
+    results: Results = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -44,11 +56,21 @@ def bench(
     ] = 1,
     as_json: AsJson = False,
 ) -> Reply:
-    """Measure a piece of work; JSON rows with unit, value and spread."""
-    if work not in WORKS:
-        raise BadInput(f"There is no work {work!r} to measure.", remedy=f"Try {', '.join(WORKS)}.")
-    asked = {"data": data, "store": store, "seconds": seconds, "rounds": rounds}
-    rows = WORKS[work]({**asked, "workers": workers, "processes": processes})
+    """Measure a piece of work; JSON rows with unit, value and spread.
+
+    Training and generation are compared with the peers that are installed, on equal work; run
+    nothing else meanwhile. A run that was stopped goes on where it was.
+    """
+    known = (*PEER_WORKS, "all", *WORKS)
+    if work not in known:
+        raise BadInput(f"There is no work {work!r} to measure.", remedy=f"Try {', '.join(known)}.")
+    asked: dict[str, Any] = {"data": data, "store": store, "seconds": seconds, "rounds": rounds}
+    asked |= {"workers": workers, "processes": processes, "peers": peers, "results": results}
+    asked |= {"model": model, "precision": precision}
+    if work in WORKS:
+        rows = WORKS[work](asked)
+    else:
+        rows = against_peers(asked, PEER_WORKS if work == "all" else (work,))
 
     def show(console: Console) -> None:
         names = ("work", "unit", "value", "spread", "peer", "ratio")

@@ -79,7 +79,7 @@ VERBS = (
             "preftune simulate labels.db replies --server http://127.0.0.1:8000",
         ),
     ),
-    (bench, ("preftune bench feedback", "preftune bench feedback --seconds 2 --rounds 1")),
+    (bench, ("preftune bench dpo --data comparisons.jsonl", "preftune bench feedback --rounds 1")),
     (
         serve,
         (
