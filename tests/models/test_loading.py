@@ -187,6 +187,13 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
         load_tokenizer(folder)
 
 
+def test_a_stages_folder_is_told_where_its_model_is(tmp_path: Path) -> None:
+    saved_policy(tmp_path / "model")
+    with pytest.raises(BadInput) as caught:
+        load_tokenizer(tmp_path)
+    assert caught.value.remedy == f"This is a stage's folder; its model is {tmp_path / 'model'}."
+
+
 def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
     folder = saved_policy(tmp_path / "p")
     path = folder / "tokenizer_config.json"

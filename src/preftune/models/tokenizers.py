@@ -25,10 +25,11 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
+        remedy = "Save the tokenizer beside the model with tokenizer.save_pretrained."
+        if Path(folder, "model", "config.json").exists():
+            remedy = f"This is a stage's folder; its model is {Path(folder, 'model')}."
         raise BadInput(
-            "The model folder has no tokenizer that can be read.",
-            file=folder,
-            remedy="Save the tokenizer beside the model with tokenizer.save_pretrained.",
+            "The model folder has no tokenizer that can be read.", file=folder, remedy=remedy
         ) from error
     if tokenizer.eos_token_id is None:
         raise BadInput(
