@@ -46,9 +46,11 @@ def llama(hidden: int, layers: int, inner: int) -> dict[str, Any]:
     }
 
 
-SIZES = {"2m": llama(64, 2, 192), "17m": llama(384, 6, 1024), "124m": {}}
+SIZES = {"2m": llama(64, 2, 192), "17m": llama(384, 6, 1024), "124m": {}} | {
+    f"w{width}": llama(width, 4, 3 * width) for width in (128, 256, 512, 1024)
+}
 """Llamas with 8,192 tokens; ``124m`` is GPT-2 with its own 50,257 embeddings. ``2m`` is for
-trying things out."""
+trying things out, ``w…`` for how cost grows with width."""
 
 
 def configuration(size: str, special: dict[str, int]) -> PretrainedConfig:
