@@ -138,7 +138,7 @@ GPT2_DEEP = Architecture(
     family="gpt2", hidden_size=448, layers=10, heads=7, intermediate_size=1792, context=256
 )
 QWEN3 = Architecture(
-    family="qwen3", hidden_size=384, layers=10, heads=6, intermediate_size=1024, context=256
+    family="qwen3", hidden_size=448, layers=8, heads=7, intermediate_size=1216, context=256
 )
 
 
