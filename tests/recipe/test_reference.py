@@ -18,7 +18,7 @@ def test_the_examples_are_recipes() -> None:
     first, extending, second = (parse_recipe(example) for example in examples)
     assert list(extending.stages)[-2:] == ["reward", "ppo"]
     ppo = extending.stages["ppo"]
-    assert (ppo.kl.coefficient, ppo.iterations) == (0.05, 16)
+    assert (ppo.kl.coefficient, ppo.iterations) == (0.05, 13)
     assert first.stages["judge"].optimizer.learning_rate == 1e-4
     assert first.stages["judge"].optimizer.warmup_steps == 10
     assert second.stages["sft"].epochs == 2

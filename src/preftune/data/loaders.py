@@ -72,7 +72,11 @@ class Loaded(Generic[T]):
     """Bad rows, left out because ``skip_bad`` allowed it."""
     left_out: Mapping[str, int]
     """Sound rows that give no record (undecided votes, all ranks tied): reason and count."""
-    notices: tuple[Notice, ...]
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Warnings about the records, looked for when they are asked for."""
+        return notices(self.records, self.lines)
 
     def report(self) -> dict[str, Any]:
         """JSON-able: rows read, records made, bad rows skipped, rows left out, warnings."""
@@ -142,7 +146,6 @@ def read(kind: type[T], table: Table, form: Format) -> Loaded[T]:
         rows=table.count,
         faults=tuple(sorted(faults, key=lambda fault: fault.line)),
         left_out=dict(left_out),
-        notices=notices(records, lines),
     )
 
 

@@ -114,7 +114,7 @@ def comparisons(columns: Columns, form: Format) -> list[Comparison]:
             probability=_probability(columns),
             margin=_number(columns, "margin", default=0.0),
             weight=_at_least_zero(columns, "weight"),
-            columns=dict(columns),
+            columns=columns,
         )
     ]
 
@@ -325,7 +325,7 @@ def voted_pairs(columns: Columns, form: Format) -> list[VotedPair]:
             response_a=one,
             response_b=two,
             votes=votes,
-            columns=dict(columns),
+            columns=columns,
         )
     ]
 
@@ -339,7 +339,7 @@ def votes_of(columns: Columns) -> tuple[Vote, ...]:
 
 
 def _vote(vote: object) -> Vote:
-    if not isinstance(vote, Mapping):
+    if not isinstance(vote, dict):
         raise RowFault("wrong_type", f"A vote is {kind_of(vote)}, not an object.")
     for name in ("annotator", "vote"):
         if vote.get(name) is None:
