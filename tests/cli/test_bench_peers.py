@@ -54,7 +54,7 @@ def test_a_process_that_failed_is_no_table(tmp_path: Path, monkeypatch: pytest.M
 def test_without_data_without_the_file_or_the_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(BadInput, match="work on comparisons"):
+    with pytest.raises(BadInput, match="needs comparisons"):
         bench_peers.against_peers(asked(None), ("dpo",))
     with pytest.raises(BadInput, match="does not exist"):
         bench_peers.against_peers(asked(tmp_path / "none.jsonl"), ("dpo",))

@@ -70,7 +70,7 @@ def against_peers(asked: Mapping[str, Any], works: tuple[str, ...]) -> list[dict
     data = asked["data"]
     if data is None:
         raise BadInput(
-            f"{' and '.join(works[:2])} work on comparisons.",
+            "This work needs comparisons to work on.",
             remedy="Name a file of prompt, chosen and rejected with --data.",
         )
     if not data.exists():
