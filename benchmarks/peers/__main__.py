@@ -96,14 +96,15 @@ def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job])
         "loosely": sorted(work.loosely),
         "trained_bytes": sum(trained),
         "processor": processor(),
-        "ceiling": ceiling(args.threads),
         "runs": [],
     }
     place = place_of(name, args)
     if place.exists():
         known = json.loads(place.read_text(encoding="utf-8"))
         if known["size"] == size:
-            row["runs"] = known["runs"]
+            row |= {name: known[name] for name in ("runs", "ceiling") if name in known}
+    if "ceiling" not in row:
+        row["ceiling"] = ceiling(args.threads)
     return row
 
 
@@ -180,6 +181,8 @@ def compared(results: Iterable[dict[str, Any]], clock: str) -> list[dict[str, An
 
 def gate(args: argparse.Namespace) -> None:
     """Exits with 1 where a ratio has fallen."""
+    if args.results.resolve() == RESULTS:
+        raise SystemExit("--results names new results; these are the repository's own")
     rows = compared(read_results(args.results), args.clock)
     fallen = below_baseline(rows, compared(read_results(RESULTS), args.clock), args.slack)
     if fallen:
