@@ -64,7 +64,8 @@ def points() -> list[Point]:
 def texts_of_length(data: Path, tokenizer: Any, length: int, count: int) -> list[tuple[str, str]]:
     """(prompt, answer) pairs cut from one stream of text, each of ``length`` tokens when joined."""
     stream = "\n".join(part for row in comparisons(data) for part in row)
-    ids = tokenizer(stream, add_special_tokens=False)["input_ids"]
+    ids = tokenizer(stream[: 16 * count * length], add_special_tokens=False)["input_ids"]
+    assert len(ids) >= count * length
     half = length // 2
     pieces = [ids[at : at + length] for at in range(0, count * length, length)]
     return [(tokenizer.decode(one[:half]), tokenizer.decode(one[half:-1])) for one in pieces]

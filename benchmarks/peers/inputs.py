@@ -7,6 +7,7 @@ same whether prompt and response are tokenised apart or together, so that no sid
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ class Plan:
     size: str
 
 
+@cache
 def comparisons(path: Path) -> list[tuple[str, str, str]]:
     """(prompt, chosen, rejected) texts; answers begin with a space, as prompts end with none."""
     found = []

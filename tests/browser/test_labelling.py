@@ -407,6 +407,28 @@ def test_a_question_is_asked_without_leaving_the_item(desk: Desk) -> None:
     assert desk.judged == []
 
 
+def test_a_slow_first_look_does_not_hide_the_question_just_asked(desk: Desk) -> None:
+    page, held = desk.label(), []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET":
+            held.append((route, route.fetch()))  # what it was before the question
+        else:
+            route.continue_()
+
+    page.route("**/questions", hold)
+    page.keyboard.press("a")
+    until(lambda: page.evaluate("1") and held)
+    page.fill("#ask-text", "Is **rising** meant?")
+    page.click("#ask-send")
+    expect(page.locator("#ask-thread strong")).to_have_text("rising")
+    [(route, answer)] = held
+    with page.expect_response("**/questions"):
+        route.fulfill(response=answer)
+    page.wait_for_timeout(300)
+    expect(page.locator("#ask-thread strong")).to_have_text("rising")
+
+
 def test_a_tab_closed_over_a_draft_shows_it_again(desk: Desk) -> None:
     make_project(desk.site, "demonstration", count=1)
     page = desk.label("demonstration")

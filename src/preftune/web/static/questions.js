@@ -9,6 +9,7 @@ export class Questions {
     this.api = api;
     this.ask = ask;
     this.id = null;
+    this.asked = 0;
     $("#ask-send").addEventListener("click", () => this.send());
   }
 
@@ -18,13 +19,15 @@ export class Questions {
     this.say("");
     $("#ask-thread").replaceChildren();
     const shown = this.ask("ask-dialog");
-    this.show(await this.api("GET", `/assignments/${this.id}/questions`));
+    const turn = ++this.asked, answer = await this.api("GET", `/assignments/${this.id}/questions`);
+    if (turn === this.asked) this.show(answer);  // a question sent meanwhile has the newer thread
     return shown;
   }
 
   async send() {
     const text = $("#ask-text").value.trim();
     if (!text) { this.say("Write your question first."); return; }
+    this.asked += 1;
     const answer = await this.api("POST", `/assignments/${this.id}/questions`, {text});
     if (this.show(answer)) {
       $("#ask-text").value = "";
