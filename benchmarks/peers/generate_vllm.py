@@ -22,7 +22,7 @@ def main() -> None:
     script = read_script(job.script)
     prompts = list(script.place)
     engine = vllm.LLM(model=job.model, dtype=job.precision, max_model_len=512, seed=job.seed,
-                      enable_prefix_caching=False)  # fmt: skip
+                      enable_prefix_caching=False, gpu_memory_utilization=0.5)  # fmt: skip
     watch, written = Stopwatch(), []
     watch.begin()
     for turn in range(job.steps):

@@ -42,7 +42,7 @@ def train(job: Job, trainer: Any, args: Any, clock: Clock) -> Mapping[str, Any]:
 
 
 def train_grpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
-    means = {"loss_type": "grpo", "scale_rewards": "group"}
+    means = {"loss_type": "grpo", "scale_rewards": "group", "use_bias_correction_kl": False}
     return train(
         job,
         trl.GRPOTrainer,
