@@ -106,12 +106,12 @@ WORKS = {
     "rloo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        ANSWERS, samples=4, settings=SMALLER,
+        ANSWERS, samples=4, settings=SMALL,
     ),
     "grpo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        IN_THE_LOSS, samples=4, settings=SMALLER,
+        IN_THE_LOSS, samples=4, settings=SMALL,
     ),
     "ppo": Work(
         "samples", 16, 64, STAGE,

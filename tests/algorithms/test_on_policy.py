@@ -1,5 +1,6 @@
 """The shared steps: penalties, what networks say of a rollout, credit."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,13 +9,10 @@ import pytest
 import torch
 
 from preftune.algorithms.critic import credit
-from preftune.algorithms.on_policy import (
-    action_mask,
-    judge,
-    tabulate,
-)
+from preftune.algorithms.on_policy import judge
+from preftune.algorithms.reading import action_mask, tabulate
 from preftune.algorithms.scoring import penalised_scores
-from preftune.models import Batch, Row, collate, response_logprobs, scores, values
+from preftune.models import Row, collate, logprobs_at, response_logprobs, scores, values
 from preftune.records import Completion, Prompt, StopReason
 from tests.algorithms.made import EOS, PAD, make_run, ppo_recipe
 from tests.models.made import CPU, make_rows
@@ -132,14 +130,17 @@ def test_whitened_rewards_keep_their_mean() -> None:
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 def test_reading_does_not_depend_on_micro_batches(family: str) -> None:
     rows = make_rows(9, seed=4)
+    rows = [Row(rows[i % 3].prompt_ids, row.response_ids) for i, row in enumerate(rows)]
     recipe = ppo_recipe()
     inputs = make_run(recipe, family).inputs
     small = recipe.model_copy(update={"micro_batch_tokens": 64})
 
-    def read(batch: Batch) -> torch.Tensor:
-        return response_logprobs(inputs.policy, batch, 0.7)
+    def read(some: Sequence[Row]) -> torch.Tensor:
+        return logprobs_at(inputs.policy, some, PAD, 0.7)
 
-    whole, split = (tabulate(given, inputs, rows, read) for given in (recipe, small))
+    whole = tabulate(recipe, inputs, rows, read)
+    split, shared = (tabulate(small, inputs, rows, read, shares_prompts=on) for on in (False, True))
+    assert torch.allclose(whole, shared, atol=1e-5)
     assert torch.allclose(whole, split, atol=1e-5)
     mask = action_mask(rows)
     assert mask.sum(-1).tolist() == [len(row.response_ids) for row in rows]
@@ -150,7 +151,11 @@ def test_a_fresh_value_network_values_prefixes_as_the_reward_model_scores_them()
     recipe = ppo_recipe()
     run = make_run(recipe)
     row = Row((20, 21), (30, 31, 32, EOS))
-    table = tabulate(recipe, run.inputs, [row], lambda batch: values(run.inputs.value, batch))[0]
+
+    def read(rows: Sequence[Row]) -> torch.Tensor:
+        return values(run.inputs.value, collate(rows, PAD, CPU))
+
+    table = tabulate(recipe, run.inputs, [row], read)[0]
     for t in range(1, 4):
         prefix = collate([Row(row.prompt_ids, row.response_ids[:t])], PAD, CPU)
         with torch.no_grad():

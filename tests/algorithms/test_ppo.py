@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from preftune.algorithms.critic import credit, two_optimizers
-from preftune.algorithms.on_policy import Turn, judge, micro_batch, sample, update
+from preftune.algorithms.on_policy import Turn, judge, sample, update
 from preftune.algorithms.ppo import objective, pretraining_losses
+from preftune.algorithms.reading import micro_batch
 from preftune.artifacts import derive_seed
 from preftune.maths.kl import k1, k2, k3
 from preftune.maths.losses.ppo import policy_loss, value_loss

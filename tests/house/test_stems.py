@@ -57,6 +57,8 @@ SHARED_STEPS = {
     "on_policy",
     "reference_file",
     "reward_answers",
+    "on_policy_inputs",
+    "reading",
     "reward_batches",
     "reward_comparisons",
     "scoring",

@@ -7,10 +7,13 @@ from transformers import PreTrainedModel
 from preftune.models import (
     Row,
     collate,
+    logprobs_at,
     logprobs_of_rows,
     response_logprobs,
+    response_statistics,
     scores,
     scores_of_rows,
+    statistics_of_rows,
 )
 from preftune.models.shared import collate_shared
 from tests.models.made import CPU, FAMILIES, make_policy, make_reward_model, make_rows
@@ -105,6 +108,46 @@ def test_logprobs_and_gradients_are_those_of_single_rows(family: str, limit: int
     for name, parameter in policy.named_parameters():
         if parameter.grad is not None:
             assert torch.allclose(ours[name], parameter.grad, atol=2e-4), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("cut", [None, 0])
+def test_token_statistics_are_those_of_single_rows(
+    family: str, cut: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Log-probabilities, entropies and the gradients of both, off logits and off states."""
+    if cut is not None:
+        monkeypatch.setattr("preftune.models.language_head.FEW_LOGITS", cut)
+    policy = make_policy(family)
+
+    def gradients(logprobs: torch.Tensor, entropies: torch.Tensor) -> dict[str, torch.Tensor]:
+        policy.zero_grad()
+        weight = torch.linspace(-1, 1, len(logprobs))
+        ((logprobs + 0.3 * entropies) * weight).sum().backward()
+        return {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
+
+    told = statistics_of_rows(policy, ROWS, PAD, 0.7, entropy_learns=True)
+    table = logprobs_at(policy, ROWS, PAD, 0.7)
+    singles = [
+        response_statistics(policy, collate([row], PAD, CPU), 0.7, entropy_learns=True)
+        for row in ROWS
+    ]
+    sizes = [len(row.response_ids) for row in ROWS]
+    for index, (single, size) in enumerate(zip(singles, sizes, strict=True)):
+        assert torch.allclose(told.logprobs_BT[index, :size], single.logprobs_BT[0], atol=1e-5)
+        assert torch.allclose(told.entropy_BT[index, :size], single.entropy_BT[0], atol=1e-5)
+        assert torch.allclose(table[index, :size], single.logprobs_BT[0], atol=1e-5)
+    ours = gradients(
+        torch.cat([told.logprobs_BT[i, :n] for i, n in enumerate(sizes)]),
+        torch.cat([told.entropy_BT[i, :n] for i, n in enumerate(sizes)]),
+    )
+    theirs = gradients(
+        torch.cat([one.logprobs_BT[0] for one in singles]),
+        torch.cat([one.entropy_BT[0] for one in singles]),
+    )
+    assert all(torch.allclose(ours[name], theirs[name], atol=2e-4) for name in theirs)
+    quiet = statistics_of_rows(policy, ROWS, PAD, 0.7)
+    assert quiet.logprobs_BT.requires_grad and not quiet.entropy_BT.requires_grad
 
 
 def test_eager_attention_gives_the_same_logprobs() -> None:

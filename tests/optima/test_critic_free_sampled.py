@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from preftune.algorithms.on_policy import OnPolicyInputs
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.pipeline.stages.on_policy import STORIES
 from preftune.records import Axes, Completion, Prompt, Sampling, StopReason
 from tests.algorithms.made_critic_free import recipe_of

@@ -22,10 +22,10 @@ from preftune.algorithms.on_policy import (
     OnPolicyResult,
     Turns,
     judge,
-    micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.reading import micro_batch
 from preftune.maths.losses.a2c import actor_loss, critic_loss
 from preftune.recipe import A2C
 from preftune.records import Generate, Score

@@ -1,12 +1,14 @@
 """What stories with a learned value share: its values, and the credit they give to tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from preftune.algorithms.on_policy import MicroBatch, OnPolicyInputs, tabulate
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import MicroBatch, tabulate
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.advantages import generalised_advantages, token_rewards
 from preftune.maths.kl import k1, k2, k3
@@ -18,7 +20,7 @@ from preftune.maths.masked import (
     scale_to_unit_variance,
     whiten,
 )
-from preftune.models import values
+from preftune.models import Row, collate, values
 from preftune.recipe import Clipped, OnPolicyWithCritic
 from preftune.training import Besides, Loss, Training
 
@@ -88,7 +90,11 @@ def credit(
     Only k1 is an unbiased price for the KL: see :mod:`preftune.maths.kl`.
     """
     mask = scored.action_mask_BT
-    values_BT = tabulate(recipe, inputs, scored.rows, lambda batch: values(inputs.value, batch))
+
+    def read(rows: Sequence[Row]) -> torch.Tensor:
+        return values(inputs.value, collate(rows, inputs.pad_id, inputs.value.device))
+
+    values_BT = tabulate(recipe, inputs, scored.rows, read)
     rewards = token_rewards(
         scores_B=scored.scores_B,
         kl_BT=KL[recipe.kl_estimator](

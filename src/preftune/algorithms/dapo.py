@@ -18,15 +18,8 @@ from preftune.algorithms.groups import (
     one_optimizer,
     token_surrogate,
 )
-from preftune.algorithms.on_policy import (
-    Evaluate,
-    OnPolicyInputs,
-    OnPolicyResult,
-    Turns,
-    judge,
-    respond,
-    update,
-)
+from preftune.algorithms.on_policy import Evaluate, OnPolicyResult, Turns, judge, respond, update
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.artifacts import derive_seed
 from preftune.maths.baselines import group_scaled

@@ -12,15 +12,8 @@ from preftune.algorithms.groups import (
     one_optimizer,
     token_surrogate,
 )
-from preftune.algorithms.on_policy import (
-    Evaluate,
-    OnPolicyInputs,
-    OnPolicyResult,
-    Turns,
-    judge,
-    sample,
-    update,
-)
+from preftune.algorithms.on_policy import Evaluate, OnPolicyResult, Turns, judge, sample, update
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.maths.baselines import above_group_mean
 from preftune.recipe import DrGRPO
 from preftune.records import Generate, Score

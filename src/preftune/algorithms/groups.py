@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from preftune.algorithms.on_policy import (
-    MicroBatch,
-    Objective,
-    OnPolicyInputs,
-    micro_batch,
-)
+from preftune.algorithms.on_policy import Objective
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import MicroBatch, micro_batch
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.aggregation import (
     constant_mean,

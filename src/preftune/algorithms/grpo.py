@@ -14,15 +14,8 @@ from preftune.algorithms.groups import (
     one_optimizer,
     token_surrogate,
 )
-from preftune.algorithms.on_policy import (
-    Evaluate,
-    OnPolicyInputs,
-    OnPolicyResult,
-    Turns,
-    judge,
-    sample,
-    update,
-)
+from preftune.algorithms.on_policy import Evaluate, OnPolicyResult, Turns, judge, sample, update
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.maths.baselines import batch_scaled, group_scaled, group_scaled_population
 from preftune.recipe import GRPO
 from preftune.records import Generate, Score

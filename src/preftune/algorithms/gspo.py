@@ -13,16 +13,9 @@ from preftune.algorithms.groups import (
     grouped,
     one_optimizer,
 )
-from preftune.algorithms.on_policy import (
-    Evaluate,
-    MicroBatch,
-    OnPolicyInputs,
-    OnPolicyResult,
-    Turns,
-    judge,
-    sample,
-    update,
-)
+from preftune.algorithms.on_policy import Evaluate, OnPolicyResult, Turns, judge, sample, update
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import MicroBatch
 from preftune.maths.baselines import group_scaled
 from preftune.maths.losses.grpo import SurrogateLosses
 from preftune.maths.losses.gspo import gspo_losses, gspo_token_losses

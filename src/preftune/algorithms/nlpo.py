@@ -5,6 +5,7 @@ top-p set at each position; sampler and loss see the policy renormalised to it. 
 of masked log-probabilities, the KL to the reference that of raw ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,18 +21,17 @@ from preftune.algorithms.critic import (
 )
 from preftune.algorithms.on_policy import (
     Evaluate,
-    MicroBatch,
     Objective,
     OnPolicyResult,
     Turns,
     judge,
     sample,
-    tabulate,
     update,
 )
+from preftune.algorithms.reading import MicroBatch, tabulate
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.losses.ppo import policy_loss
-from preftune.models import ActionMask, Batch, collate, masked_response_logits, statistics_of
+from preftune.models import ActionMask, Batch, Row, collate, masked_response_logits, statistics_of
 from preftune.models import TokenStatistics as Statistics
 from preftune.recipe import NLPO
 from preftune.records import Generate, Score
@@ -94,7 +94,12 @@ def read(inputs: NLPOInputs, batch: Batch) -> Statistics:
 def under_mask(recipe: NLPO, inputs: NLPOInputs, credited: CreditedRollout) -> CreditedRollout:
     """The same rollout with the log-probabilities it was drawn with, for the ratio."""
     scored = credited.scored
-    masked_BT = tabulate(recipe, inputs, scored.rows, lambda batch: read(inputs, batch).logprobs_BT)
+
+    def say(rows: Sequence[Row]) -> torch.Tensor:
+        batch = collate(rows, inputs.pad_id, inputs.policy.device)
+        return read(inputs, batch).logprobs_BT
+
+    masked_BT = tabulate(recipe, inputs, scored.rows, say)
     return replace(credited, scored=replace(scored, logprobs_BT=masked_BT))
 
 

@@ -1,7 +1,7 @@
 """What on-policy stories share: the loop, sampling, scoring, an iteration's optimizer steps."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -17,31 +17,24 @@ from preftune.algorithms.constraints import (
 )
 from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
 from preftune.algorithms.kl_control import adapted
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import action_mask, row_batches, tabulate
 from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
-from preftune.maths.masked import masked_sum
-from preftune.maths.ratios import ratio_statistics
 from preftune.models import (
-    Batch,
     Row,
-    TokenStatistics,
-    collate,
+    logprobs_at,
     micro_batches,
-    response_logprobs,
-    response_statistics,
 )
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
-from preftune.records import Completion, Generate, Prompt, Sampling, Score, StopReason
+from preftune.records import Completion, Generate, Prompt, Score, StopReason
 from preftune.training import (
     Journal,
     Loss,
     Training,
     batch_indices,
-    dealt,
     shuffled,
-    side_by_side,
-    workers,
 )
 
 Evaluate = Callable[[int], Mapping[str, float]]
@@ -49,27 +42,6 @@ Evaluate = Callable[[int], Mapping[str, float]]
 
 Objective = Callable[[list[int]], Loss]
 """The loss of some of an iteration's responses, by their places in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnPolicyInputs:
-    """The networks and prompts. ``policy`` learns; ``reference`` is frozen.
-
-    ``publish`` hands the policy's weights to the engine under a version, before each rollout.
-    """
-
-    policy: PreTrainedModel
-    reference: PreTrainedModel
-    pad_id: int
-    prompts: Sequence[Prompt]
-    seed: int
-    sampling: Sampling
-    publish: Callable[[str], None]
-
-    @property
-    def restricted(self) -> bool:
-        """Whether responses are drawn from other probabilities than the policy's own."""
-        return False
 
 
 class OnPolicyResult(NamedTuple):
@@ -229,12 +201,13 @@ def judge(
     axes = present(score(completions))
     raw_B = torch.tensor([each["score"] for each in axes])
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
-    temperature = inputs.sampling.temperature
+    temperature, shares = inputs.sampling.temperature, recipe.samples > 1
 
     def says(network: PreTrainedModel) -> torch.Tensor:
-        return tabulate(
-            recipe, inputs, rows, lambda batch: response_logprobs(network, batch, temperature)
-        )
+        def read(some: Sequence[Row]) -> torch.Tensor:
+            return logprobs_at(network, some, inputs.pad_id, temperature, shares)
+
+        return tabulate(recipe, inputs, rows, read, shares)
 
     logprobs_BT = says(inputs.policy)
     return ScoredRollout(
@@ -248,79 +221,8 @@ def judge(
         logprobs_BT=logprobs_BT,
         reference_logprobs_BT=says(inputs.reference),
         sampler_gap={} if inputs.restricted else sampler_gap(completions, logprobs_BT),
+        shares_prompts=shares,
     )
-
-
-def action_mask(rows: Sequence[Row]) -> torch.Tensor:
-    """True at the tokens of each response, [B, T]."""
-    lengths = torch.tensor([len(row.response_ids) for row in rows])
-    return torch.arange(int(lengths.max())) < lengths.unsqueeze(-1)
-
-
-@torch.no_grad()
-def tabulate(
-    recipe: OnPolicy,
-    inputs: OnPolicyInputs,
-    rows: Sequence[Row],
-    read: Callable[[Batch], torch.Tensor],
-) -> torch.Tensor:
-    """What ``read`` says of every response token, [B, T], 0 where masked; no gradient."""
-    mask_BT = action_mask(rows)
-    table_BT = torch.zeros(mask_BT.shape)
-
-    def fill(indices: list[int]) -> None:
-        batch = collate([rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
-        table_BT[indices, : batch.width] = read(batch).float().cpu()
-
-    groups = micro_batches([len(row) for row in rows], recipe.micro_batch_tokens)
-    side_by_side(fill, [part for group in groups for part in dealt(group, workers())])
-    return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
-
-
-@dataclass(frozen=True, slots=True)
-class MicroBatch:
-    """Some responses of a rollout, and what the policy says of them now (with gradient)."""
-
-    indices: list[int]
-    batch: Batch
-    now: TokenStatistics
-
-    @property
-    def mask_BT(self) -> torch.Tensor:
-        return self.batch.action_mask_BT
-
-    def of(self, table_BT: torch.Tensor) -> torch.Tensor:
-        """These responses' part of a table of the whole rollout, [B, T] or [B]."""
-        part = table_BT[self.indices]
-        return (part[:, : self.batch.width] if part.ndim > 1 else part).to(self.mask_BT.device)
-
-    def sums(self, scored: ScoredRollout) -> dict[str, torch.Tensor]:
-        """Sums over tokens that every story records: entropy and the ratio to the rollout."""
-        ratio = ratio_statistics(
-            logprobs_BT=self.now.logprobs_BT,
-            old_logprobs_BT=self.of(scored.logprobs_BT),
-            action_mask_BT=self.mask_BT,
-        )
-        return {
-            "policy/approxkl_avg": ratio.approxkl_sum,
-            "policy/entropy_avg": masked_sum(values_BT=self.now.entropy_BT, mask_BT=self.mask_BT),
-            "val/ratio": ratio.ratio_sum,
-            "ratio_square": ratio.ratio_square_sum,
-            "ratio_max": ratio.ratio_max_error,
-        }
-
-
-def micro_batch(
-    inputs: OnPolicyInputs,
-    scored: ScoredRollout,
-    indices: list[int],
-    entropy_learns: bool = False,
-) -> MicroBatch:
-    """These responses through the policy as it is now."""
-    batch = collate([scored.rows[i] for i in indices], inputs.pad_id, inputs.policy.device)
-    temperature = inputs.sampling.temperature
-    now = response_statistics(inputs.policy, batch, temperature, entropy_learns)
-    return MicroBatch(indices, batch, now)
 
 
 def update(
@@ -352,9 +254,13 @@ def update(
         ]
         indices = [i for unit in units for i in unit]
         tokens = int(scored.action_mask_BT[indices].sum())
-        lengths = [together * max(len(scored.rows[i]) for i in unit) for unit in units]
-        groups = micro_batches(lengths, recipe.micro_batch_tokens)
-        micro = [[i for place in group for i in units[place]] for group in groups]
+        if together == 1:
+            shares = scored.shares_prompts and list(training.networks) == ["policy"]
+            micro = row_batches(scored.rows, indices, recipe.micro_batch_tokens, shares)
+        else:
+            lengths = [together * max(len(scored.rows[i]) for i in unit) for unit in units]
+            groups = micro_batches(lengths, recipe.micro_batch_tokens)
+            micro = [[i for place in group for i in units[place]] for group in groups]
         objective = objective_of(tokens, len(indices))
         at = turn.first_step + k
         report = training.step(micro, objective, at=at, only=only, together=together)

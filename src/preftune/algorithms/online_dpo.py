@@ -12,14 +12,14 @@ from preftune.algorithms.groups import grouped, one_optimizer, reward_metrics
 from preftune.algorithms.on_policy import (
     Evaluate,
     Objective,
-    OnPolicyInputs,
     OnPolicyResult,
     Turns,
     judge,
-    micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import micro_batch
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.losses.dpo import dpo_loss, log_ratio_margins
 from preftune.recipe import OnlineDPO

@@ -22,15 +22,14 @@ from preftune.algorithms.critic import (
 )
 from preftune.algorithms.on_policy import (
     Evaluate,
-    MicroBatch,
     Objective,
     OnPolicyResult,
     Turns,
     judge,
-    micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.reading import MicroBatch, micro_batch
 from preftune.artifacts import derive_seed
 from preftune.maths.losses.ppo import PolicyLoss, dual_clip_policy_loss, policy_loss
 from preftune.maths.losses.sft import sft_loss

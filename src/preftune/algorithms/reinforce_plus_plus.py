@@ -17,14 +17,14 @@ from preftune.algorithms.groups import (
 from preftune.algorithms.on_policy import (
     Evaluate,
     Objective,
-    OnPolicyInputs,
     OnPolicyResult,
     Turns,
     judge,
-    micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import micro_batch
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.advantages import token_rewards
 from preftune.maths.aggregation import token_mean

@@ -16,14 +16,14 @@ from preftune.algorithms.groups import (
 from preftune.algorithms.on_policy import (
     Evaluate,
     Objective,
-    OnPolicyInputs,
     OnPolicyResult,
     Turns,
     judge,
-    micro_batch,
     sample,
     update,
 )
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
+from preftune.algorithms.reading import micro_batch
 from preftune.maths.baselines import above_the_others
 from preftune.maths.losses.rloo import rloo_loss
 from preftune.recipe import RLOO

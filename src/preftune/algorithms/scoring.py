@@ -32,6 +32,8 @@ class ScoredRollout:
     logprobs_BT: torch.Tensor
     reference_logprobs_BT: torch.Tensor
     sampler_gap: Mapping[str, float]
+    shares_prompts: bool = False
+    """Whether prompts have several responses, which networks then read together."""
 
     @property
     def kl_BT(self) -> torch.Tensor:

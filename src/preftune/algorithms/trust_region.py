@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.algorithms.critic import CreditedRollout, CriticInputs
-from preftune.algorithms.on_policy import micro_batch
+from preftune.algorithms.reading import micro_batch
 from preftune.maths.logprobs import token_logprobs
 from preftune.maths.losses.trpo import conjugate_gradient, mean_kl, step_length, surrogate
 from preftune.models import Batch, collate, micro_batches, response_logits, twice_differentiable

@@ -66,10 +66,14 @@ from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import (
+    LONGEST,
+    by_prompt,
     dealt_by_prompt,
+    logprobs_at,
     logprobs_of_rows,
     packed_length,
     scores_of_rows,
+    statistics_of_rows,
 )
 from preftune.models.shared_body import fresh_head, value_head_on
 from preftune.models.soups import load_soup
@@ -85,6 +89,7 @@ from preftune.models.value_heads import (
 )
 
 __all__ = [
+    "LONGEST",
     "GUIDANCE",
     "ActionMask",
     "Axes",
@@ -111,6 +116,7 @@ __all__ = [
     "compute_in",
     "computed_in",
     "context_of",
+    "by_prompt",
     "dealt_by_prompt",
     "embed_by_cooccurrence",
     "first_member",
@@ -126,6 +132,7 @@ __all__ = [
     "load_soup",
     "load_tokenizer",
     "load_value_heads",
+    "logprobs_at",
     "logprobs_of_rows",
     "masked_response_logits",
     "micro_batches",
@@ -145,7 +152,9 @@ __all__ = [
     "save_value_heads",
     "score_of_axes",
     "scores",
+    "packed_length",
     "scores_of_rows",
+    "statistics_of_rows",
     "separator_ids",
     "set_axes",
     "set_normalisation",

@@ -12,15 +12,18 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from preftune.maths.logprobs import response_sums, token_logprobs
+from preftune.maths.head_logprobs import HeadStatistics
+from preftune.maths.logprobs import response_sums, token_entropy, token_logprobs
 from preftune.models.adapters import reading
 from preftune.models.batches import collate, micro_batches
 from preftune.models.heads import steps_of
 from preftune.models.language_head import head_weight, statistics_at
 from preftune.models.networks import (
+    TokenStatistics,
     hidden_states,
     read_scores,
     response_logprobs,
+    response_statistics,
     scores,
     seen_mask,
 )
@@ -107,6 +110,60 @@ def logprobs_of_rows(
     return _read_once(rows, max_tokens, True, lambda groups: _logprobs(policy, groups, pad_id))
 
 
+def logprobs_at(
+    policy: PreTrainedModel,
+    rows: Sequence[Row],
+    pad_id: int,
+    temperature: float,
+    share: bool = True,
+) -> torch.Tensor:
+    """As :func:`statistics_of_rows`, log-probabilities alone, [B, T]."""
+    return _statistics_of_rows(policy, rows, pad_id, temperature, share, None).logprobs_BT
+
+
+def statistics_of_rows(
+    policy: PreTrainedModel,
+    rows: Sequence[Row],
+    pad_id: int,
+    temperature: float,
+    share: bool = True,
+    entropy_learns: bool = False,
+) -> TokenStatistics:
+    """Log-probability and entropy of each response token, [B, T], in the rows' order.
+
+    With ``share`` a prompt that rows have in common is read once; masked entries hold anything
+    finite. Log-probabilities carry gradient, entropies only where ``entropy_learns``.
+    """
+    return _statistics_of_rows(policy, rows, pad_id, temperature, share, entropy_learns)
+
+
+def _statistics_of_rows(
+    policy: PreTrainedModel,
+    rows: Sequence[Row],
+    pad_id: int,
+    temperature: float,
+    share: bool,
+    entropy_learns: bool | None,
+) -> TokenStatistics:
+    groups = by_prompt(rows, LONGEST if share else 0)
+    if len(groups) == len(rows):
+        batch = collate(rows, pad_id, policy.device)
+        if entropy_learns is None:
+            logprobs_BT = response_logprobs(policy, batch, temperature)
+            return TokenStatistics(logprobs_BT, torch.zeros_like(logprobs_BT))
+        return response_statistics(policy, batch, temperature, entropy_learns)
+    packed = [[rows[index] for index in group] for group in groups]
+    told = _token_statistics(policy, packed, pad_id, temperature, entropy_learns)
+    order = [index for group in groups for index in group]
+    places = [(index, t) for index in order for t in range(len(rows[index].response_ids))]
+    row_N, column_N = torch.tensor(places, device=policy.device).unbind(1)
+    shape = (len(rows), max(len(row.response_ids) for row in rows))
+    logprobs_BT, entropy_BT = (
+        part_N.new_zeros(shape).index_put((row_N, column_N), part_N) for part_N in told
+    )
+    return TokenStatistics(logprobs_BT, entropy_BT if entropy_learns else entropy_BT.detach())
+
+
 def _read_once(
     rows: Sequence[Row],
     max_tokens: int,
@@ -120,7 +177,7 @@ def _read_once(
         return once[torch.tensor([distinct[row] for row in rows], device=once.device)]
     groups = [[index] for index in range(len(rows))]
     if share:
-        groups = _groups(rows, min(LONGEST, max_tokens))
+        groups = by_prompt(rows, min(LONGEST, max_tokens))
     packed = [[rows[index] for index in group] for group in groups]
     lengths = [packed_length(group) for group in packed]
     parts: list[torch.Tensor] = []
@@ -131,7 +188,7 @@ def _read_once(
     return torch.cat(parts)[torch.tensor(np.argsort(order), device=parts[0].device)]
 
 
-def _groups(rows: Sequence[Row], longest: int) -> list[list[int]]:
+def by_prompt(rows: Sequence[Row], longest: int = LONGEST) -> list[list[int]]:
     """Places of rows that go into one sequence: those of one prompt, while there is room."""
     groups: dict[tuple[int, ...], list[list[int]]] = {}
     room: dict[tuple[int, ...], int] = {}
@@ -160,56 +217,66 @@ def _scores(
 def _logprobs(
     policy: PreTrainedModel, groups: Sequence[Sequence[Row]], pad_id: int
 ) -> torch.Tensor:
-    """The first token of a response is predicted at its prompt's end, which all of them share."""
     if all(len(group) == 1 for group in groups):
         batch = collate([group[0] for group in groups], pad_id, policy.device)
         return response_sums(
             logprobs_BT=response_logprobs(policy, batch, temperature=1.0),
             action_mask_BT=batch.action_mask_BT,
         )
+    told = _token_statistics(policy, groups, pad_id, 1.0, None).logprobs_N
+    sizes = [len(row.response_ids) for group in groups for row in group]
+    which = torch.repeat_interleave(torch.tensor(sizes, device=told.device))
+    return told.new_zeros(len(sizes)).index_add(0, which, told)
+
+
+def _token_statistics(
+    policy: PreTrainedModel,
+    groups: Sequence[Sequence[Row]],
+    pad_id: int,
+    temperature: float,
+    entropy_learns: bool | None,
+) -> HeadStatistics:
+    """Of every response token in the groups' order; ``None``: entropies are not wanted.
+
+    The first token of a response is predicted at its prompt's end, which all of them share.
+    """
     shared = collate_shared(groups, pad_id, policy.device)
     width = shared.input_ids_BS.shape[1]
     first = min(len(group[0].prompt_ids) for group in groups) - 1  # no earlier column is asked for
-    asked, which = _predictions(groups)
-    place, column, token = torch.tensor(asked, device=policy.device).unbind(1)
+    place, column, token = torch.tensor(_predictions(groups), device=policy.device).unbind(1)
     mask = shared.attention_BSS.unsqueeze(1)
     if head_weight(policy, len(groups) * (width - first)) is not None:
         states = hidden_states(policy, shared.input_ids_BS, mask, shared.position_ids_BS)
-        told = statistics_at(policy, states[place, column], token, 1.0).logprobs_N
-    else:
-        with reading(policy):
-            logits = policy(
-                input_ids=shared.input_ids_BS,
-                attention_mask=seen_mask(policy, mask),
-                position_ids=shared.position_ids_BS,
-                logits_to_keep=width - first,
-                use_cache=False,
-            ).logits
-        told = token_logprobs(
-            logits_BTV=logits[place, column - first].unsqueeze(0),
-            tokens_BT=token.unsqueeze(0),
-            temperature=1.0,
-        )[0]
-    sums = told.new_zeros(which[-1] + 1)
-    return sums.index_add(0, torch.tensor(which, device=told.device), told)
+        return statistics_at(policy, states[place, column], token, temperature)
+    with reading(policy):
+        logits = policy(
+            input_ids=shared.input_ids_BS,
+            attention_mask=seen_mask(policy, mask),
+            position_ids=shared.position_ids_BS,
+            logits_to_keep=width - first,
+            use_cache=False,
+        ).logits
+    asked = logits[place, column - first].unsqueeze(0)
+    logprobs = token_logprobs(
+        logits_BTV=asked, tokens_BT=token.unsqueeze(0), temperature=temperature
+    )[0]
+    if entropy_learns is None:
+        return HeadStatistics(logprobs, torch.zeros_like(logprobs))
+    with torch.set_grad_enabled(entropy_learns and torch.is_grad_enabled()):
+        entropy = token_entropy(logits_BTV=asked, temperature=temperature)[0]
+    return HeadStatistics(logprobs, entropy)
 
 
-def _predictions(
-    groups: Sequence[Sequence[Row]],
-) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """Of every response token its sequence, the column that predicts it and its id; and its row."""
+def _predictions(groups: Sequence[Sequence[Row]]) -> list[tuple[int, int, int]]:
+    """Of every response token its sequence, the column that predicts it and its id."""
     asked: list[tuple[int, int, int]] = []
-    which: list[int] = []
-    number = 0
     for place, rows in enumerate(groups):
         prompt = end = len(rows[0].prompt_ids)
         for row in rows:
             columns = [prompt - 1, *range(end, end + len(row.response_ids) - 1)]
             asked += [(place, c, t) for c, t in zip(columns, row.response_ids, strict=True)]
-            which += [number] * len(row.response_ids)
             end += len(row.response_ids)
-            number += 1
-    return asked, which
+    return asked
 
 
 def dealt_by_prompt(rows: Sequence[Row], count: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ from preftune.algorithms.dr_grpo import dr_grpo
 from preftune.algorithms.grpo import grpo
 from preftune.algorithms.gspo import gspo
 from preftune.algorithms.nlpo import NLPOInputs, nlpo
-from preftune.algorithms.on_policy import OnPolicyInputs
+from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.algorithms.online_dpo import online_dpo
 from preftune.algorithms.ppo import PPOInputs, ppo
 from preftune.algorithms.reinforce import reinforce
