@@ -68,6 +68,8 @@ def arguments() -> argparse.Namespace:
 
 def sized(work: Work, args: argparse.Namespace) -> Work:
     """With what the command line says."""
+    if args.precision == "bfloat16":
+        work = replace(work, settings=dict(work.settings) | dict(work.in_bfloat16))
     given = {name: getattr(args, name) for name in ("steps", "batch", "length")}
     return replace(work, **{name: value for name, value in given.items() if value is not None})
 

@@ -42,6 +42,8 @@ class Work:
     """Which models learn: ``policy``, ``reward`` (the value network starts as one too)."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Keys of our stage beyond its defaults; none of them changes what is learned."""
+    in_bfloat16: Mapping[str, Any] = field(default_factory=dict)
+    """Where others are faster in that format."""
 
     def job(self, name: str, precision: str, threads: int) -> Job:
         """Without files."""
@@ -82,13 +84,15 @@ PPO = {
 SMALL = {"micro_batch_tokens": 1024}
 SMALLER = {"micro_batch_tokens": 256}
 """Micro-batches of rows of nearly one length: fewer padded columns, the same losses."""
+TOLD = {"old_logprobs": "engine"}
+"""The engine's own log-probabilities, proven in every iteration."""
 WRITTEN = {"tokens": ("tokens", 1e-6)}
 
 WORKS = {
     "reward_model": Work(
         "pairs", 16, 512, STAGE,
         (Peer("TRL 1.16", OFFLINE, TRL),),
-        LOSS, trained=("reward",), settings=SMALL,
+        LOSS, trained=("reward",), settings=SMALL, in_bfloat16={"micro_batch_tokens": 2048},
     ),
     "dpo": Work(
         "pairs", 16, 512, STAGE,
@@ -106,17 +110,17 @@ WORKS = {
     "rloo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        ANSWERS, samples=4, settings=SMALL,
+        ANSWERS, samples=4, settings=SMALL | TOLD,
     ),
     "grpo": Work(
         "samples", 32, 64, STAGE,
         (Peer("TRL 1.16", ONLINE, TRL),),
-        IN_THE_LOSS, samples=4, settings=SMALL,
+        IN_THE_LOSS, samples=4, settings=SMALL | TOLD,
     ),
     "ppo": Work(
         "samples", 16, 64, STAGE,
         (Peer("TRL 1.12", "benchmarks.peers.trl_ppo", OLD_TRL),),
-        PPO, epochs=4, steps=3, trained=("policy", "reward"), settings=SMALLER,
+        PPO, epochs=4, steps=3, trained=("policy", "reward"), settings=SMALLER | TOLD,
     ),
     "generate": Work(
         "answers", 32, 96, "benchmarks.peers.generate_native",

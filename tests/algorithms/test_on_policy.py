@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from preftune.algorithms.critic import credit
+from preftune.algorithms.guarding import GAP
 from preftune.algorithms.on_policy import judge
 from preftune.algorithms.reading import action_mask, tabulate
 from preftune.algorithms.scoring import penalised_scores
@@ -65,6 +66,32 @@ def test_the_reward_is_at_the_last_real_token() -> None:
     scored = judge(recipe, inputs, WRITTEN, constant([2.0, 4.0, 0.5]))
     rewards = credit(recipe, inputs, scored, 0.0).rewards_BT
     assert rewards.tolist() == [[0, 0, 2, 0], [0, 0, 0, 4], [0.5, 0, 0, 0]]
+
+
+def test_the_engine_s_numbers_are_taken_where_they_are_proven() -> None:
+    """Told right, told wrong and not told at all."""
+    recipe = ppo_recipe(missing_eos={"kind": "keep"})
+    inputs, score = make_run(recipe).inputs, constant([2.0, 4.0, 0.5])
+    asking = recipe.model_copy(update={"old_logprobs": "engine"})
+    read = judge(recipe, inputs, WRITTEN, score).logprobs_BT
+
+    def told(off: float) -> list[Completion]:
+        table = read + off
+        return [
+            replace(c, logprobs=tuple(table[i, : len(c.token_ids)].tolist()))
+            for i, c in enumerate(WRITTEN)
+        ]
+
+    close = judge(asking, inputs, told(5e-5), score)
+    mask = close.action_mask_BT
+    assert torch.allclose(close.logprobs_BT[mask], read[mask] + 5e-5, atol=1e-6)
+    assert close.logprobs_BT[~mask].eq(0).all()
+    assert close.sampler_gap[f"{GAP}/max"] == pytest.approx(5e-5, abs=2e-6)
+    far = judge(asking, inputs, told(2e-3), score)
+    assert torch.equal(far.logprobs_BT, read)
+    assert far.sampler_gap[f"{GAP}/max"] == pytest.approx(2e-3, abs=2e-6)
+    assert torch.equal(judge(asking, inputs, WRITTEN, score).logprobs_BT, read)
+    assert torch.equal(judge(recipe, inputs, told(5e-5), score).logprobs_BT, read)
 
 
 def test_kl_is_paid_at_every_token() -> None:

@@ -80,6 +80,10 @@ class Guarding:
         return 0, {}, {}
 
 
+GAP = "sampling/sampling_logp_difference"
+"""The metric's name, before ``/mean`` and ``/max``."""
+
+
 def sampler_gap(completions: Sequence[Completion], logprobs_BT: torch.Tensor) -> dict[str, float]:
     """How far the sampler's own log-probabilities are from the trainer's, in nats over all tokens.
 
@@ -93,5 +97,4 @@ def sampler_gap(completions: Sequence[Completion], logprobs_BT: torch.Tensor) ->
             for place, each in enumerate(completions)
         ]
     )
-    name = "sampling/sampling_logp_difference"
-    return {f"{name}/mean": float(gaps.mean()), f"{name}/max": float(gaps.max())}
+    return {f"{GAP}/mean": float(gaps.mean()), f"{GAP}/max": float(gaps.max())}

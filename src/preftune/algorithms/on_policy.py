@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,10 +16,10 @@ from preftune.algorithms.constraints import (
     multiplier_metrics,
     priced,
 )
-from preftune.algorithms.guarding import Guarding, Halt, sampler_gap
+from preftune.algorithms.guarding import Guarding, Halt
 from preftune.algorithms.kl_control import adapted
 from preftune.algorithms.on_policy_inputs import OnPolicyInputs
-from preftune.algorithms.reading import action_mask, row_batches, tabulate
+from preftune.algorithms.reading import action_mask, drawn_with, row_batches, tabulate
 from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
 from preftune.models import (
@@ -203,13 +204,13 @@ def judge(
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
     temperature, shares = inputs.sampling.temperature, recipe.samples > 1
 
-    def says(network: PreTrainedModel) -> torch.Tensor:
+    def says(network: PreTrainedModel, of: Sequence[Row]) -> torch.Tensor:
         def read(some: Sequence[Row]) -> torch.Tensor:
             return logprobs_at(network, some, inputs.pad_id, temperature, shares)
 
-        return tabulate(recipe, inputs, rows, read, shares)
+        return tabulate(recipe, inputs, of, read, shares)
 
-    logprobs_BT = says(inputs.policy)
+    drawn = drawn_with(recipe, inputs, completions, partial(says, inputs.policy))
     return ScoredRollout(
         rows=tuple(rows),
         texts=tuple(completion.text for completion in completions),
@@ -218,9 +219,9 @@ def judge(
         raw_scores_B=raw_B,
         scores_B=priced(penalised_scores(recipe, completions, raw_B), axes, multipliers),
         action_mask_BT=action_mask(rows),
-        logprobs_BT=logprobs_BT,
-        reference_logprobs_BT=says(inputs.reference),
-        sampler_gap={} if inputs.restricted else sampler_gap(completions, logprobs_BT),
+        logprobs_BT=drawn.logprobs_BT,
+        reference_logprobs_BT=says(inputs.reference, rows),
+        sampler_gap=drawn.sampler_gap,
         shares_prompts=shares,
     )
 

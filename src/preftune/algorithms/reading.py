@@ -1,10 +1,12 @@
 """What networks say of a rollout's responses: as a table, and a micro-batch at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
+from preftune.algorithms.guarding import GAP, sampler_gap
 from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.algorithms.scoring import ScoredRollout
 from preftune.maths.masked import masked_sum
@@ -21,7 +23,13 @@ from preftune.models import (
     statistics_of_rows,
 )
 from preftune.recipe import OnPolicy
+from preftune.records import Completion
 from preftune.training import dealt, side_by_side, workers
+
+PROBE = 4
+"""Responses whose log-probabilities are compared before the engine's own are taken."""
+EQUAL = 1e-4
+"""Nats a token by which the engine's may differ from the policy's: rounding of float32."""
 
 
 def action_mask(rows: Sequence[Row]) -> torch.Tensor:
@@ -52,6 +60,36 @@ def tabulate(
     groups = row_batches(rows, range(len(rows)), recipe.micro_batch_tokens, shares_prompts)
     side_by_side(fill, [part for group in groups for part in dealt(group, workers())])
     return torch.where(mask_BT, table_BT, table_BT.new_zeros(()))
+
+
+class DrawnWith(NamedTuple):
+    """Log-probabilities that responses were drawn with, [B, T], 0 where masked, and how far the
+    engine's own are from the policy's."""
+
+    logprobs_BT: torch.Tensor
+    sampler_gap: Mapping[str, float]
+
+
+def drawn_with(
+    recipe: OnPolicy,
+    inputs: OnPolicyInputs,
+    completions: Sequence[Completion],
+    read: Callable[[Sequence[Row]], torch.Tensor],
+) -> DrawnWith:
+    """What the policy reads, or what the engine told where ``old_logprobs`` asks for it and the
+    first responses prove the two equal. ``read`` gives a table of rows, [B, T]."""
+    rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
+    if recipe.old_logprobs == "engine" and not inputs.restricted:
+        gap = sampler_gap(completions[:PROBE], read(rows[:PROBE]))
+        if gap and gap[f"{GAP}/max"] <= EQUAL:
+            return DrawnWith(_told(completions), gap)
+    table_BT = read(rows)
+    return DrawnWith(table_BT, {} if inputs.restricted else sampler_gap(completions, table_BT))
+
+
+def _told(completions: Sequence[Completion]) -> torch.Tensor:
+    told = [torch.tensor(each.logprobs) for each in completions]
+    return torch.nn.utils.rnn.pad_sequence(told, batch_first=True)
 
 
 def row_batches(

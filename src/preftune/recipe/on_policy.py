@@ -125,6 +125,10 @@ class OnPolicy(FromEngine, SeveralObjectives):
     """What happens to a longer prompt."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
     """Padded tokens that go through a network at once; changes memory, not the result."""
+    old_logprobs: Literal["read", "engine"] = "read"
+    """Whose log-probabilities the responses count as drawn with: the policy's, which reads all of
+    them again, or the engine's, in iterations in which they are the policy's within 1e-4 for the
+    first four responses."""
     optimizer: Optimizer = Optimizer(
         learning_rate=1e-4, epsilon=1e-5, schedule="linear", final_fraction=0.0
     )
