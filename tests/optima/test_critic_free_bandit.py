@@ -24,7 +24,13 @@ from preftune.maths.baselines import (
 )
 from preftune.maths.kl import k1
 from preftune.maths.losses.dpo import dpo_loss, log_ratio_margins
-from preftune.maths.losses.grpo import k1_losses, k2_losses, k3_losses, surrogate_losses
+from preftune.maths.losses.grpo import (
+    k1_losses,
+    k2_losses,
+    k3_losses,
+    surrogate_losses,
+    weighted_k3_losses,
+)
 from preftune.maths.losses.gspo import gspo_losses
 from preftune.maths.losses.ppo import policy_loss
 from preftune.maths.losses.reinforce import reinforce_loss
@@ -202,16 +208,22 @@ def scaled(logprobs: torch.Tensor) -> torch.Tensor:
     return centred(logprobs) / mean_and_std(logprobs.detach().exp(), SCORES)[1]
 
 
+def on_policy_k3(**tables: torch.Tensor) -> torch.Tensor:
+    """k3 times the ratio to the policy itself, which is 1 and has a gradient."""
+    return weighted_k3_losses(old_logprobs_BT=tables["logprobs_BT"].detach(), **tables)
+
+
 @pytest.mark.parametrize("surrogate", [surrogate_losses, gspo_losses])
 @pytest.mark.parametrize(
     ("advantages", "kl_losses", "target"),
     [
         (centred, k2_losses, TILT),
         (centred, k3_losses, K3),
+        (centred, on_policy_k3, TILT),
         (scaled, k2_losses, STD_K2),
         (scaled, k3_losses, STD_K3),
     ],
-    ids=["k2", "k3", "std-k2", "std-k3"],
+    ids=["k2", "k3", "k3-weighted", "std-k2", "std-k3"],
 )
 def test_kl_in_the_loss(
     advantages: Callable[[torch.Tensor], torch.Tensor],

@@ -18,7 +18,7 @@ REFUSED = [
     ("grpo", "samples = 1", "nothing to compare a response with"),
     ("grpo", "samples = 3", "does not divide rollouts"),
     ("grpo", 'kl_estimator = "k1"', "expected gradient of zero"),
-    ("dr_grpo", 'kl_estimator = "k1"', 'use "k2" or "k3"'),
+    ("dr_grpo", 'kl_estimator = "k1"', 'use "k2", "k3" or "k3_weighted"'),
     ("gspo", 'aggregation = "token_mean"', "the mean over a response's tokens already"),
     ("dapo", "kl = { coefficient = 0.1 }", "kl is no part of DAPO"),
     ("dapo", "overlong_buffer = 33", "every response would be punished"),

@@ -16,7 +16,13 @@ from preftune.maths.aggregation import (
     token_mean,
 )
 from preftune.maths.baselines import sequence_rewards
-from preftune.maths.losses.grpo import SurrogateLosses, k2_losses, k3_losses, surrogate_losses
+from preftune.maths.losses.grpo import (
+    SurrogateLosses,
+    k2_losses,
+    k3_losses,
+    surrogate_losses,
+    weighted_k3_losses,
+)
 from preftune.maths.masked import masked_sum
 from preftune.recipe import ClippedGroups, OnPolicy
 from preftune.training import Loss, Training
@@ -122,16 +128,11 @@ def clipped_objective(
 ) -> Objective:
     """The recipe's mean of surrogate + β KL over the tokens of a minibatch."""
     scored = rollout.scored
-    estimator = k2_losses if recipe.kl_estimator == "k2" else k3_losses
 
     def of(indices: list[int]) -> Loss:
         micro = micro_batch(inputs, scored, indices)
         policy = surrogate(rollout, micro)
-        kl_BT = estimator(
-            logprobs_BT=micro.now.logprobs_BT,
-            reference_logprobs_BT=micro.of(scored.reference_logprobs_BT),
-            action_mask_BT=micro.mask_BT,
-        )
+        kl_BT = kl_losses(recipe, scored, micro)
         losses_BT = policy.losses_BT + kl_coefficient * kl_BT
         total = aggregated(recipe, losses_BT, micro.mask_BT, tokens, responses)
         return Loss(
@@ -147,6 +148,18 @@ def clipped_objective(
         )
 
     return of
+
+
+def kl_losses(recipe: ClippedGroups, scored: ScoredRollout, micro: MicroBatch) -> torch.Tensor:
+    """The recipe's estimator of the KL to the reference, [B, T]."""
+    tables = {
+        "logprobs_BT": micro.now.logprobs_BT,
+        "reference_logprobs_BT": micro.of(scored.reference_logprobs_BT),
+        "action_mask_BT": micro.mask_BT,
+    }
+    if recipe.kl_estimator == "k3_weighted":
+        return weighted_k3_losses(old_logprobs_BT=micro.of(scored.logprobs_BT), **tables)
+    return k2_losses(**tables) if recipe.kl_estimator == "k2" else k3_losses(**tables)
 
 
 def aggregated(

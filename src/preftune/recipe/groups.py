@@ -35,16 +35,17 @@ class ClippedGroups(Groups):
     aggregation: LossAggregation = "sequence_mean"
     """``sequence_mean``: responses count the same; ``token_mean``: tokens do; ``constant``: the sum
     over ``sampling.max_new_tokens``; ``local_token_mean`` depends on ``micro_batch_tokens``."""
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
-    """The KL's estimator in the loss. ``k2`` has the gradient of the reverse KL, ``k3`` that of the
-    forward KL; ``k1`` has none and is refused."""
+    kl_estimator: Literal["k1", "k2", "k3", "k3_weighted"] = "k3"
+    """The KL's estimator in the loss. ``k2`` and ``k3_weighted`` (by the ratio to the rollout
+    policy) have the gradient of the reverse KL, ``k3`` that of the forward KL; ``k1`` has none and
+    is refused."""
 
     @model_validator(mode="after")
     def _kl_has_a_gradient(self) -> Self:
         if self.kl_estimator == "k1":
             raise ValueError(
                 'kl_estimator = "k1" has an expected gradient of zero in the loss, so nothing '
-                'would hold the policy to the reference: use "k2" or "k3", or kind = "rloo", '
-                "which has k1 in the reward"
+                'would hold the policy to the reference: use "k2", "k3" or "k3_weighted", '
+                'or kind = "rloo", which has k1 in the reward'
             )
         return self

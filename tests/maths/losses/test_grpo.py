@@ -9,6 +9,7 @@ from preftune.maths.losses.grpo import (
     k2_losses,
     k3_losses,
     surrogate_losses,
+    weighted_k3_losses,
 )
 from preftune.maths.losses.ppo import policy_loss
 from tests.maths.losses.made import check_promises, check_slopes, ragged_step
@@ -87,7 +88,8 @@ def test_kl_losses_and_their_slopes() -> None:
 
 
 def test_expected_gradients_of_the_kl_losses() -> None:
-    """Under π = (.5, .3, .2), by logits: none for k1; reverse KL for k2; forward KL for k3."""
+    """Under π = (.5, .3, .2), by logits: none for k1; reverse KL for k2 and for k3 times the
+    ratio; forward KL for k3."""
     reference = torch.tensor([0.4, 0.4, 0.2], dtype=torch.float64)
 
     def slope(losses) -> torch.Tensor:  # type: ignore[no-untyped-def]
@@ -108,6 +110,32 @@ def test_expected_gradients_of_the_kl_losses() -> None:
     assert torch.allclose(slope(k1_losses), torch.zeros(3, dtype=torch.float64), atol=1e-12)
     assert torch.allclose(slope(k2_losses), reverse, atol=1e-12)
     assert torch.allclose(slope(k3_losses), policy - reference, atol=1e-12)
+    assert torch.allclose(slope(on_policy), reverse, atol=1e-12)
+
+
+def on_policy(**tables: torch.Tensor) -> torch.Tensor:
+    return weighted_k3_losses(old_logprobs_BT=tables["logprobs_BT"].detach(), **tables)
+
+
+def test_weighted_k3_off_policy_is_the_reverse_kl() -> None:
+    """Over another sampler's tokens too: Σ q ρ k3 = KL(π‖π_ref); masked tokens cost nothing."""
+    probabilities = [[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]
+    policy, sampler, reference = torch.tensor(probabilities, dtype=torch.float64)
+    table = weighted_k3_losses(
+        logprobs_BT=policy.log().unsqueeze(-1),
+        old_logprobs_BT=sampler.log().unsqueeze(-1),
+        reference_logprobs_BT=reference.log().unsqueeze(-1),
+        action_mask_BT=torch.ones(3, 1, dtype=torch.bool),
+    )
+    exact = (policy * (policy / reference).log()).sum()
+    assert (sampler * table.squeeze(-1)).sum().item() == pytest.approx(exact.item(), abs=1e-12)
+    nothing = weighted_k3_losses(
+        logprobs_BT=policy.log().unsqueeze(-1),
+        old_logprobs_BT=torch.full((3, 1), float("-inf"), dtype=torch.float64),
+        reference_logprobs_BT=reference.log().unsqueeze(-1),
+        action_mask_BT=torch.zeros(3, 1, dtype=torch.bool),
+    )
+    assert nothing.eq(0).all()
 
 
 def loss_of(part: dict[str, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:

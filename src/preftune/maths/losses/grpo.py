@@ -129,6 +129,33 @@ def k3_losses(
     return k3(logprobs_BT=now_BT, reference_logprobs_BT=then_BT)
 
 
+def weighted_k3_losses(
+    *,
+    logprobs_BT: torch.Tensor,
+    old_logprobs_BT: torch.Tensor,
+    reference_logprobs_BT: torch.Tensor,
+    action_mask_BT: torch.Tensor,
+) -> torch.Tensor:
+    """ρ k3 with ρ = π / π_old, [B, T]; 0 where masked (DeepSeek-V3.2 2025, §3.1).
+
+    Over tokens of π_old its expectation is the reverse KL of each token given the ones before it,
+    and so is its gradient: at ρ = 1 the value is that of k3, the gradient is not.
+    """
+    check_shapes(
+        logprobs_BT=logprobs_BT,
+        old_logprobs_BT=old_logprobs_BT,
+        reference_logprobs_BT=reference_logprobs_BT,
+        action_mask_BT=action_mask_BT,
+    )
+    now_BT, old_BT = _masked(logprobs_BT, old_logprobs_BT, action_mask_BT)
+    losses_BT = k3_losses(
+        logprobs_BT=logprobs_BT,
+        reference_logprobs_BT=reference_logprobs_BT,
+        action_mask_BT=action_mask_BT,
+    )
+    return (now_BT - old_BT).exp() * losses_BT
+
+
 def _masked(
     logprobs_BT: torch.Tensor, reference_logprobs_BT: torch.Tensor, action_mask_BT: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
