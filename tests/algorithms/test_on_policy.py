@@ -91,6 +91,8 @@ def test_the_engine_s_numbers_are_taken_where_they_are_proven() -> None:
     assert torch.equal(far.logprobs_BT, read)
     assert far.sampler_gap[f"{GAP}/max"] == pytest.approx(2e-3, abs=2e-6)
     assert torch.equal(judge(asking, inputs, WRITTEN, score).logprobs_BT, read)
+    one_silent = [*told(5e-5)[:2], WRITTEN[2]]
+    assert torch.equal(judge(asking, inputs, one_silent, score).logprobs_BT, read)
     assert torch.equal(judge(recipe, inputs, told(5e-5), score).logprobs_BT, read)
 
 

@@ -79,9 +79,10 @@ def drawn_with(
     """What the policy reads, or what the engine told where ``old_logprobs`` asks for it and the
     first responses prove the two equal. ``read`` gives a table of rows, [B, T]."""
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
-    if recipe.old_logprobs == "engine" and not inputs.restricted:
+    told = all(len(each.logprobs) == len(each.token_ids) for each in completions)
+    if recipe.old_logprobs == "engine" and told and not inputs.restricted:
         gap = sampler_gap(completions[:PROBE], read(rows[:PROBE]))
-        if gap and gap[f"{GAP}/max"] <= EQUAL:
+        if gap[f"{GAP}/max"] <= EQUAL:
             return DrawnWith(_told(completions), gap)
     table_BT = read(rows)
     return DrawnWith(table_BT, {} if inputs.restricted else sampler_gap(completions, table_BT))
