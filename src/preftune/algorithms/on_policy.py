@@ -22,21 +22,11 @@ from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.algorithms.reading import action_mask, drawn_with, row_batches, tabulate
 from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
-from preftune.models import (
-    Row,
-    logprobs_at,
-    micro_batches,
-)
+from preftune.models import Row, logprobs_at, micro_batches
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
 from preftune.records import Completion, Generate, Prompt, Score, StopReason
-from preftune.training import (
-    Journal,
-    Loss,
-    Training,
-    batch_indices,
-    shuffled,
-)
+from preftune.training import Journal, Loss, Training, batch_indices, shuffled
 
 Evaluate = Callable[[int], Mapping[str, float]]
 """Measures the current policy after an iteration (0 is before the first) and returns metrics."""

@@ -145,6 +145,7 @@ def _statistics_of_rows(
     share: bool,
     entropy_learns: bool | None,
 ) -> TokenStatistics:
+    """``entropy_learns`` as in :func:`_token_statistics`."""
     groups = by_prompt(rows, LONGEST if share else 0)
     if len(groups) == len(rows):
         batch = collate(rows, pad_id, policy.device)
@@ -188,8 +189,11 @@ def _read_once(
     return torch.cat(parts)[torch.tensor(np.argsort(order), device=parts[0].device)]
 
 
-def by_prompt(rows: Sequence[Row], longest: int = LONGEST) -> list[list[int]]:
-    """Places of rows that go into one sequence: those of one prompt, while there is room."""
+def by_prompt(rows: Sequence[Row], longest: int) -> list[list[int]]:
+    """Places of rows that go into one sequence: those of one prompt, while there is room.
+
+    With ``longest`` 0 every row stays alone.
+    """
     groups: dict[tuple[int, ...], list[list[int]]] = {}
     room: dict[tuple[int, ...], int] = {}
     for index, row in enumerate(rows):
