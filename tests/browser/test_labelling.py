@@ -153,6 +153,7 @@ def test_a_whole_session_by_keyboard(desk: Desk) -> None:
     page.keyboard.press("Escape")
     submit(page, "4", "b")
     saved(page)
+    expect(page.locator("#work")).to_be_visible()
     before = shown(page)
     page.keyboard.press("u")
     expect(page.locator("#banner")).to_contain_text("changing an earlier answer")
@@ -405,6 +406,42 @@ def test_a_question_is_asked_without_leaving_the_item(desk: Desk) -> None:
     page.keyboard.press("a")
     expect(page.locator("#ask-thread .told")).to_contain_text("Yes.")
     assert desk.judged == []
+
+
+def test_a_slow_next_item_does_not_replace_an_earlier_answer(desk: Desk) -> None:
+    page, held, slow = desk.label(), [], [True]
+
+    def hold(route: Route) -> None:
+        if slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/next", hold)
+    while page.locator("#work").is_visible():  # until nothing is left that was fetched before
+        submit(page, "1")
+    saved(page)
+    count = len(desk.judged)
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("changing an earlier answer")
+    earlier = shown(page)
+    slow.clear()
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#banner")).to_contain_text("changing an earlier answer")
+    assert shown(page) == earlier
+    page.keyboard.press("7")
+    page.keyboard.press("Enter")
+    until(lambda: shown(page) != earlier)
+    saved(page)
+    until(lambda: desk.judged[0].revision == 2)
+    assert len(desk.judged) == count
+    assert desk.judged[0].answer["choice"] == "ab"[desk.judged[0].presentation["order"][1]]
+    late = shown(page)
+    submit(page, "1")
+    expect(page.locator("#work")).to_be_visible()
+    assert shown(page) != late, "the item that came late is not shown twice"
 
 
 def test_a_slow_first_look_does_not_hide_the_question_just_asked(desk: Desk) -> None:

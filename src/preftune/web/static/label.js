@@ -88,7 +88,9 @@ async function load() {
   }
   if (answer.body.nothing) return showNothing(answer.body.nothing);
   if (outbox.holds(answer.body.assignment.id)) return showUnreachable();
-  show(answer.body);
+  if (state.now?.judgment) state.parked = {given: answer.body}; // an earlier answer was opened meanwhile
+  else show(answer.body);
+  if (state.next?.assignment.id === answer.body.assignment.id) state.next = null;
   prefetch();
 }
 
@@ -100,7 +102,8 @@ async function prefetch() {
   fetching = false;
   const given = answer.status === 200 ? answer.body : null;
   if (!given?.assignment) return;
-  if (given.assignment.id === state.now?.assignment?.id) state.now.assignment = given.assignment; // leased anew
+  const current = state.now?.judgment ? state.parked?.given : state.now;
+  if (given.assignment.id === current?.assignment?.id) current.assignment = given.assignment; // leased anew
   else if (state.now) state.next = given;
   else show(given);
 }
@@ -295,7 +298,7 @@ function leaveEarlier() {
   const back = state.parked;
   state.parked = null;
   if (back) show(back.given, back.answer);
-  else load();
+  else { state.now = null; load(); }
 }
 
 async function showHistory() {
