@@ -279,6 +279,10 @@ JUDGEMENT = (
     Metric("judge/win_rate_low", "share", "Lower end of its 95 % interval over prompts."),
     Metric("judge/win_rate_high", "share", "Upper end of its 95 % interval over prompts."),
     Metric("judge/score", "score", "Mean score by the judge, which is never trained on."),
+    Metric("measured/win_rate", "share", "The same by the judge that is only recorded."),
+    Metric("measured/win_rate_low", "share", "Lower end of its 95 % interval over prompts."),
+    Metric("measured/win_rate_high", "share", "Upper end of its 95 % interval over prompts."),
+    Metric("measured/score", "score", "Mean score by the judge that is only recorded."),
     Metric("judge/axes/{name}", "score", "Mean of one axis of the judge."),
 )
 

@@ -139,6 +139,10 @@ class ScheduledEvaluation(Section):
 
     judge: Source
     """``gold:WORLD``, or the source of a held-out reward model."""
+    measured_by: Source | None = None
+    """A second judge of the same responses, for the record only: no guard reads what it says. With
+    a held-out reward model as ``judge``, which may stop the run, a world's gold judge here tells
+    what that was worth."""
     prompts: Source
     """Held-out prompts."""
     against: Source

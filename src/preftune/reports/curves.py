@@ -95,6 +95,12 @@ PPO = (
         0.5,
     ),
     Plan(
+        "The score by the judge that only records",
+        (("measured/score", "score"),),
+        "score",
+        "No guard reads it: it tells what stopping by the other judge was worth.",
+    ),
+    Plan(
         "KL to the reference",
         (("objective/kl", "KL"),),
         "nats a response",
@@ -191,6 +197,8 @@ QUIET = {
     "num_tokens",
     "judge/win_rate_low",
     "judge/win_rate_high",
+    "measured/win_rate_low",
+    "measured/win_rate_high",
 }
 
 

@@ -60,12 +60,13 @@ class Verdict:
 def history(rows: Sequence[Mapping[str, Any]]) -> History | None:
     """The judge and the proxy side by side, or None where a run did not measure both.
 
-    The judge is ``judge/score``, or ``judge/win_rate`` where there is no score. The proxy is
+    The judge is the one that only records (``measured/score``) where there is one, else
+    ``judge/score``, or ``judge/win_rate`` where there is no score. The proxy is
     ``proxy/score`` (as the reward model gave it), or ``objective/scores``. Both and the KL are
     measured on responses sampled before a row's update and the judge is asked after it, so a
     judgement goes with those of the row that follows, or with the last ones known.
     """
-    judge = _first_present(rows, ("judge/score", "judge/win_rate"))
+    judge = _first_present(rows, ("measured/score", "judge/score", "judge/win_rate"))
     proxy = _first_present(rows, ("proxy/score", "objective/scores"))
     if judge is None or proxy is None:
         return None

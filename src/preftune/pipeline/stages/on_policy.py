@@ -1,7 +1,7 @@
 """A policy, a reward model and prompts in; an optimised policy out, and its value network."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ from preftune.pipeline.rewards import open_rewards, prompted_weights
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.sources import GOLD
 from preftune.recipe import NLPO, PPO, OnPolicy, OnPolicyWithCritic
-from preftune.records import BadInput, Completion, Prompt
+from preftune.records import BadInput, Completion, Prompt, Score
 from preftune.rewards import same_vocabulary
 from preftune.rollouts import NativeEngine
 from preftune.stats import distinct_n
@@ -234,11 +234,13 @@ def prompts_that_fit(context: StageContext[Any], renderer: Renderer) -> list[Pro
 def evaluation_of(
     context: StageContext[Any], engine: NativeEngine
 ) -> Callable[[int], Mapping[str, float]]:
-    """Win rate of the policy as it is now against a fixed one, by the recipe's judge."""
+    """Win rate of the policy as it is now against a fixed one, by the recipe's judge or judges."""
     scheduled = context.settings.evaluation
     if scheduled is None:
         return lambda iteration: {}
-    judge, axis, tie_width = open_judge(context, "evaluation.judge")
+    judges = [_Judging("judge", *open_judge(context, "evaluation.judge"))]
+    if scheduled.measured_by is not None:
+        judges.append(_Judging("measured", *open_judge(context, "evaluation.measured_by")))
     prompts = load_prompts(context.inputs["evaluation.prompts"])[: scheduled.count]
     opponent = open_engine(context, "evaluation.against", context.settings.sampling)
     sampling = replace(
@@ -246,22 +248,41 @@ def evaluation_of(
         temperature=scheduled.temperature,
     )
     theirs: list[Completion] = []
-    their_scores: list[float | None] = []
 
     def evaluate(iteration: int) -> Mapping[str, float]:
         if not theirs:
             theirs.extend(opponent(prompts, replace(sampling, seed=context.seed_for("against"))))
-            their_scores.extend(on_axis(judge(theirs), axis))
         ours = engine(prompts, sampling)
-        scores = on_axis(judge(ours), axis)
-        rate = compare_scores(ours, theirs, scores, their_scores, tie_width=tie_width)
-        known = [score for score in scores if score is not None]
-        return {
-            "judge/win_rate": rate.win_rate.value,
-            "judge/win_rate_low": rate.win_rate.low,
-            "judge/win_rate_high": rate.win_rate.high,
-            "judge/score": sum(known) / max(len(known), 1),
-            "completions/distinct_2": distinct_n([c.text for c in ours], 2),
-        }
+        found = {"completions/distinct_2": distinct_n([c.text for c in ours], 2)}
+        for judging in judges:
+            found |= judging.compared(ours, theirs)
+        return found
 
     return evaluate
+
+
+@dataclass(slots=True)
+class _Judging:
+    """One judge of a scheduled evaluation, and what it said of the fixed policy's responses."""
+
+    name: str
+    judge: Score
+    axis: str
+    tie_width: float
+    their_scores: list[float | None] = field(default_factory=list)
+
+    def compared(
+        self, ours: Sequence[Completion], theirs: Sequence[Completion]
+    ) -> dict[str, float]:
+        """The metrics ``NAME/win_rate`` with its interval and ``NAME/score``."""
+        if not self.their_scores:
+            self.their_scores = on_axis(self.judge(theirs), self.axis)
+        scores = on_axis(self.judge(ours), self.axis)
+        rate = compare_scores(ours, theirs, scores, self.their_scores, tie_width=self.tie_width)
+        known = [score for score in scores if score is not None]
+        return {
+            f"{self.name}/win_rate": rate.win_rate.value,
+            f"{self.name}/win_rate_low": rate.win_rate.low,
+            f"{self.name}/win_rate_high": rate.win_rate.high,
+            f"{self.name}/score": sum(known) / max(len(known), 1),
+        }
