@@ -11,7 +11,7 @@ from benchmarks.peers.job import Job
 from benchmarks.peers.script import read_script
 from preftune.records import Sampling
 from preftune.rollouts import native
-from preftune.rollouts.sampling import draw, filtered_logprobs
+from preftune.rollouts import sampling as drawing
 
 
 @contextmanager
@@ -25,7 +25,8 @@ def scripted(job: Job) -> Iterator[None]:
         yield
         return
     script, turn = read_script(job.script), 0
-    generate, table = native._generate, torch.zeros(0, 0, dtype=torch.long)
+    generate, inverted = native._generate, drawing.inverted
+    table = torch.zeros(0, 0, dtype=torch.long)
 
     def scripted_generate(
         reader: Any,
@@ -44,16 +45,12 @@ def scripted(job: Job) -> Iterator[None]:
         uniforms = numbered.reshape(table.shape)
         return generate(reader, memory_of, prompts, uniforms, stops, sampling)
 
-    def scripted_draw(
-        logits_BV: torch.Tensor, uniforms_B: torch.Tensor, sampling: Sampling
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        draw(logits_BV, uniforms_B, sampling)
-        tokens = table.flatten()[(uniforms_B.double() * table.numel()).long()]
-        logprobs = filtered_logprobs(logits_BV, sampling)
-        return tokens, logprobs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    def scripted_inverted(logprobs_BV: torch.Tensor, uniforms_B: torch.Tensor) -> torch.Tensor:
+        inverted(logprobs_BV, uniforms_B)
+        return table.flatten()[(uniforms_B.double() * table.numel()).long()]
 
-    native._generate, native.draw = scripted_generate, scripted_draw
+    native._generate, drawing.inverted = scripted_generate, scripted_inverted
     try:
         yield
     finally:
-        native._generate, native.draw = generate, draw
+        native._generate, drawing.inverted = generate, inverted

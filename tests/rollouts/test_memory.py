@@ -11,7 +11,7 @@ from preftune.models import ActionMask, build_value_heads
 from preftune.records import Completion, Prompt, Sampling
 from preftune.rollouts import NativeEngine, memory, own_tokens
 from preftune.rollouts import native as native_module
-from preftune.rollouts.memory import CopiedPrompts, SharedPrompts
+from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, portions_of
 from preftune.rollouts.sharing import ATTENTION, FAMILIES, attending_to_shared, can_share
 from preftune.training import set_workers
 from tests.models.made import make_policy, make_prompts, renderer_of
@@ -159,13 +159,45 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
 
     def watched(self: SharedPrompts, rows: torch.Tensor) -> None:
         keep(self, rows)
-        seen.append((len(rows), len(self.caches[0].layer(0).keys)))
+        stand = sum(len(keys) for keys, _ in self.caches[0].layer(0).prompts)
+        seen.append((len(rows), stand))
 
     monkeypatch.setattr(SharedPrompts, "keep", watched)
     sampling = Sampling(max_new_tokens=24, seed=4, stop_token_ids=(*range(40),))
     NativeEngine(policy, renderer_of(policy), "v")(make_prompts(6) * 4, sampling)
     assert seen[0][1] == 6 and seen[0][0] > 12
     assert all(prompts <= 6 for _, prompts in seen) and seen[-1][1] < 6
+
+
+@pytest.mark.parametrize("family", ["gpt2", "qwen3"])
+def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A padded token is worth a portion of its own here, so that every length has one."""
+    monkeypatch.setattr(memory, "SPARED", 0)
+    monkeypatch.setattr(native_module, "SHRINK", 1.0)
+    widths: list[list[int]] = []
+    keep = SharedPrompts.keep
+
+    def watched(self: SharedPrompts, rows: torch.Tensor) -> None:
+        keep(self, rows)
+        widths.append([keys.shape[-2] for keys, _ in self.caches[0].layer(1).prompts])
+
+    monkeypatch.setattr(SharedPrompts, "keep", watched)
+    policy = family_policy(family)
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    sampling = Sampling(max_new_tokens=16, temperature=0.9, seed=4, stop_token_ids=(*range(24),))
+    ours = engine(ragged(), sampling)
+    with copied(monkeypatch):
+        assert_equal(ours, engine(ragged(), sampling))
+    assert len(widths[0]) == 7 and widths[0] == sorted(widths[0]), "each prompt by itself"
+    assert len(widths[-1]) < 7, "a portion without rows is gone"
+
+
+def test_portions_by_hand() -> None:
+    """32 prompts of 16 to 128 tokens: 4,096 padded as one, 3,184 as two; more spare too little."""
+    lengths = [16 + round(k * 112 / 31) for k in range(32)]
+    assert portions_of(lengths) == [slice(0, 16), slice(16, 32)]
+    assert portions_of([40] * 10) == [slice(0, 10)]
+    assert portions_of([1000, 5000]) == [slice(0, 1), slice(1, 2)]
 
 
 def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from preftune.rollouts import own_tokens as own_module
 from preftune.rollouts.own_tokens import OwnTokens, RowMajor, TokenMajor, own_tokens
-from preftune.rollouts.prefix_attention import places_of, prefix_attention
+from preftune.rollouts.prefix_attention import Portion, places_of, prefix_attention
 
 K, G, D, W = 2, 3, 8, 7
 PROMPT_OF_ROW = {
@@ -51,7 +51,8 @@ def test_both_parts_are_one_softmax(
     hidden = torch.arange(W) < torch.tensor([[0], [3], [6]])
     own = written(kind, rows, tokens)
     places = places_of(prompt_of_row, 3, torch.device("cpu"))
-    found = prefix_attention(queries, keys, values, hidden[:, None, None], own, places)
+    portion = Portion(slice(0, rows), hidden[:, None, None], places)
+    found = prefix_attention(queries, [(keys, values)], [portion], own)
     own_keys, own_values = random(rows, K, tokens, D, seed=3), random(rows, K, tokens, D, seed=4)
     for row, prompt in enumerate(prompt_of_row):
         expected = one_softmax(
@@ -68,10 +69,10 @@ def test_scores_far_apart_do_not_overflow() -> None:
     queries = torch.full((1, 1, 1, 1), 1.0)
     own = TokenMajor(1, torch.zeros(1, 1, 1, 1))
     own.write(torch.full((1, 1, 1, 1), 300.0), torch.full((1, 1, 1, 1), 5.0))
-    places = places_of(np.array([0]), 1, torch.device("cpu"))
-    theirs = torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), -7.0)
-    assert prefix_attention(queries, *theirs, None, own, places).item() == 5.0
-    assert prefix_attention(-queries, *theirs, None, own, places).item() == -7.0
+    portions = [Portion(slice(0, 1), None, places_of(np.array([0]), 1, torch.device("cpu")))]
+    theirs = [(torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), -7.0))]
+    assert prefix_attention(queries, theirs, portions, own).item() == 5.0
+    assert prefix_attention(-queries, theirs, portions, own).item() == -7.0
 
 
 def test_places_by_hand() -> None:

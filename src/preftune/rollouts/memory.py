@@ -1,6 +1,6 @@
 """What the networks have read of each row: with a copy of its prompt, or with a share of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Batch
+from preftune.models import Row, collate
 from preftune.rollouts.cache import generation_cache, plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
 from preftune.rollouts.sharing import attending_to_shared, can_share
@@ -17,15 +17,21 @@ from preftune.rollouts.sharing import attending_to_shared, can_share
 Reading = dict[str, Any]
 """The arguments one network is called with."""
 
+Ids = Sequence[tuple[int, ...]]
+"""The tokens of prompts."""
+
+SPARED = 512
+"""So many padded tokens pay for one more portion of prompts."""
+
 
 class Memory(Protocol):
     """Prompts are read first, then :meth:`answer` says which rows go on, then token by token."""
 
-    def first(self) -> list[Reading]:
-        """Reads the prompts; one reading for each network."""
+    def first(self) -> list[list[Reading]]:
+        """Reads the prompts, portion by portion; one reading for each network."""
 
     def answer(self, prompt_of_row: np.ndarray) -> None:
-        """The rows, [B], each with the number of its prompt."""
+        """The rows, [B], each with the number of its prompt, ascending."""
 
     def then(self, tokens_B: torch.Tensor) -> list[Reading]:
         """Reads the token that each row wrote last."""
@@ -34,17 +40,24 @@ class Memory(Protocol):
         """Goes on with these rows, in this order."""
 
 
+class NewMemory(Protocol):
+    """A memory of these prompts, for answers of so many tokens."""
+
+    def __call__(self, prompts: Ids, longest: int) -> Memory: ...
+
+
 class CopiedPrompts:
     """Every row with its own copy of its prompt's keys and values: for any model."""
 
-    def __init__(self, networks: Sequence[PreTrainedModel], batch: Batch, longest: int) -> None:
+    def __init__(self, networks: Sequence[PreTrainedModel], prompts: Ids, longest: int) -> None:
+        batch = collate([Row(ids, ()) for ids in prompts], 0, networks[0].device)
         capacity = batch.input_ids_BS.shape[1] + longest
         self.caches = [generation_cache(network.config, capacity) for network in networks]
         self._batch = batch
         self._mask_BS, self._positions_B = batch.attention_mask_BS, batch.position_ids_BS[:, -1]
 
-    def first(self) -> list[Reading]:
-        return self._readings(self._batch.input_ids_BS, self._batch.position_ids_BS)
+    def first(self) -> list[list[Reading]]:
+        return [self._readings(self._batch.input_ids_BS, self._batch.position_ids_BS)]
 
     def answer(self, prompt_of_row: np.ndarray) -> None:
         if not np.array_equal(prompt_of_row, np.arange(len(self._mask_BS))):
@@ -79,15 +92,21 @@ class SharedPrompts:
     The networks must run inside :func:`preftune.rollouts.sharing.attending_to_shared`.
     """
 
-    def __init__(self, networks: Sequence[PreTrainedModel], batch: Batch, longest: int) -> None:
-        mask = batch.attention_mask_BS
-        self.caches = [PrefixCache(plain_layers(n.config), mask, longest) for n in networks]
-        self._batch = batch
-        self._positions_B = batch.position_ids_BS[:, -1]
+    def __init__(self, networks: Sequence[PreTrainedModel], prompts: Ids, longest: int) -> None:
+        device = networks[0].device
+        self._batches = [
+            collate([Row(ids, ()) for ids in prompts[portion]], 0, device)
+            for portion in portions_of([len(ids) for ids in prompts])
+        ]
+        masks = [batch.attention_mask_BS for batch in self._batches]
+        self.caches = [PrefixCache(plain_layers(n.config), masks, longest) for n in networks]
+        self._positions_B = torch.cat([batch.position_ids_BS[:, -1] for batch in self._batches])
 
-    def first(self) -> list[Reading]:
-        mask, positions = self._batch.attention_mask_BS, self._batch.position_ids_BS
-        return self._readings(self._batch.input_ids_BS, positions, mask)
+    def first(self) -> list[list[Reading]]:
+        return [
+            self._readings(batch.input_ids_BS, batch.position_ids_BS, batch.attention_mask_BS)
+            for batch in self._batches
+        ]
 
     def answer(self, prompt_of_row: np.ndarray) -> None:
         for cache in self.caches:
@@ -125,9 +144,28 @@ class SharedPrompts:
         return tokens_B.new_ones(1, 1, 1, 1, dtype=torch.bool)
 
 
+def portions_of(lengths: Sequence[int]) -> list[slice]:
+    """Prompts in the order of their lengths cut into portions, padded each to its own longest.
+
+    Up to eight as large as each other: as many as keep padded tokens and ``SPARED`` a portion lowest.
+    """
+
+    def cut(count: int) -> list[slice]:
+        bounds = [round(k * len(lengths) / count) for k in range(count + 1)]
+        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def cost(portions: list[slice]) -> int:
+        return sum(len(lengths[p]) * max(lengths[p]) + SPARED for p in portions)
+
+    return min((cut(count) for count in range(1, min(8, len(lengths)) + 1)), key=cost)
+
+
 @contextmanager
-def reading(networks: Sequence[PreTrainedModel]) -> Iterator[Callable[[Batch, int], Memory]]:
-    """Makes memories of prompts for answers of a longest length: shared where the networks can."""
+def reading(networks: Sequence[PreTrainedModel]) -> Iterator[NewMemory]:
+    """Makes memories of prompts for answers of a longest length: shared where the networks can.
+
+    The prompts come in the order of their lengths.
+    """
     if not all(can_share(network) for network in networks):
         yield partial(CopiedPrompts, networks)
         return

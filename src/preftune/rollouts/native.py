@@ -6,7 +6,7 @@ which rows it shares a batch with. Rows with the same prompt share what was read
 batches are written side by side where the process has several workers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,11 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.artifacts import derive_seed
-from preftune.models import ActionMask, Batch, Renderer, Row, ValueHeads, collate
+from preftune.models import ActionMask, Renderer, ValueHeads
 from preftune.monitoring import Console
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts.guiding import Reader
-from preftune.rollouts.memory import Memory, reading
+from preftune.rollouts.memory import NewMemory, reading
 from preftune.rollouts.sampling import draw
 from preftune.training import side_by_side, workers
 
@@ -139,7 +139,7 @@ class _Writing:
 @torch.no_grad()
 def _generate(
     reader: Reader,
-    memory_of: Callable[[Batch, int], Memory],
+    memory_of: NewMemory,
     prompts: Sequence[tuple[int, ...]],
     uniforms_BT: np.ndarray,
     stops: set[int],
@@ -148,17 +148,16 @@ def _generate(
     """Tokens and their log-probabilities for each prompt, the stop token included."""
     device: torch.device = reader.policy.device
     different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
-    batch = collate([Row(ids, ()) for ids in different], 0, device)
-    memory = memory_of(batch, sampling.max_new_tokens)
+    memory = memory_of(list(different), sampling.max_new_tokens)
     writing = _Writing(len(prompts), sampling.max_new_tokens)
     prompt_of_row = np.array([different[ids] for ids in prompts])
     places, live = np.arange(len(prompts)), np.ones(len(prompts), dtype=bool)
-    readings = memory.first()
+    logits = torch.cat([reader.masked_logits(sampling, portion) for portion in memory.first()])
+    memory.answer(prompt_of_row)
+    logits = logits[torch.from_numpy(prompt_of_row).to(device)]
     for t in range(sampling.max_new_tokens):
-        logits = reader.masked_logits(sampling, readings)
-        if t == 0:
-            memory.answer(prompt_of_row)
-            logits = logits[torch.from_numpy(prompt_of_row).to(device)]
+        if t > 0:
+            logits = reader.masked_logits(sampling, memory.then(tokens))
         uniforms = torch.from_numpy(uniforms_BT[places, t]).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
         drawn = tokens.cpu().numpy()
@@ -170,7 +169,6 @@ def _generate(
             rows = torch.from_numpy(np.flatnonzero(live)).to(device)
             memory.keep(rows)
             places, tokens, live = places[live], tokens[rows], live[live]
-        readings = memory.then(tokens)
     return writing.rows()
 
 

@@ -12,6 +12,7 @@ Axes: B rows, P prompts, N slots a prompt, K heads of keys, G heads of queries a
 W prompt columns, T own tokens, D head size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,20 +75,35 @@ def places_of(prompt_of_row: np.ndarray, prompts: int, device: torch.device) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Prompts of nearly one length, and which rows of the batch answer them.
+
+    ``hidden_P11W`` is True at columns that are no tokens, None where all are.
+    """
+
+    rows: slice
+    hidden_P11W: torch.Tensor | None
+    places: Places
+
+
 def prefix_attention(
     queries_BKGD: torch.Tensor,
-    keys_PKWD: torch.Tensor,
-    values_PKWD: torch.Tensor,
-    hidden_P11W: torch.Tensor | None,
+    prompts: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    portions: Sequence[Portion],
     own: OwnTokens,
-    places: Places,
 ) -> torch.Tensor:
     """What each row reads of its prompt and of its own tokens, [B, K, G, D].
 
-    Queries are scaled already. ``hidden_P11W`` is True at columns that are no tokens; a prompt has
-    one token at least, and so has ``own``. Totals are summed in float32.
+    ``prompts`` are the keys and values of each portion, [P, K, W, D]; the rows of the portions
+    follow one another. Queries are scaled already. A prompt has one token at least, and so has
+    ``own``. Totals are summed in float32.
     """
-    theirs = _prompt_part(queries_BKGD, keys_PKWD, values_PKWD, hidden_P11W, places)
+    parts = [
+        _prompt_part(queries_BKGD[portion.rows], *keys_and_values, portion)
+        for keys_and_values, portion in zip(prompts, portions, strict=True)
+    ]
+    theirs = parts[0] if len(parts) == 1 else Part(*map(torch.cat, zip(*parts, strict=True)))
     scores = own.scores(queries_BKGD).float()
     highest = scores.amax(-1, keepdim=True)
     weights = (scores - highest).exp_()
@@ -104,18 +120,15 @@ def joined(one: Part, other: Part) -> torch.Tensor:
 
 
 def _prompt_part(
-    queries_BKGD: torch.Tensor,
-    keys_PKWD: torch.Tensor,
-    values_PKWD: torch.Tensor,
-    hidden_P11W: torch.Tensor | None,
-    places: Places,
+    queries_BKGD: torch.Tensor, keys_PKWD: torch.Tensor, values_PKWD: torch.Tensor, of: Portion
 ) -> Part:
     _, heads, group, size = queries_BKGD.shape
+    places = of.places
     queries = places.to_slots(queries_BKGD).transpose(1, 2)
     queries = queries.reshape(places.prompts, heads, places.slots * group, size)
     scores = (queries @ keys_PKWD.transpose(-1, -2)).float()
-    if hidden_P11W is not None:
-        scores = scores.masked_fill_(hidden_P11W, float("-inf"))
+    if of.hidden_P11W is not None:
+        scores = scores.masked_fill_(of.hidden_P11W, float("-inf"))
     highest = scores.amax(-1, keepdim=True)
     weights = (scores - highest).exp_()
     weighted = (weights.to(values_PKWD.dtype) @ values_PKWD).float()

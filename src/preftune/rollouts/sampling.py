@@ -38,8 +38,13 @@ def draw(
         tokens = logits_BV.argmax(dim=-1)
         return tokens, torch.zeros_like(tokens, dtype=torch.float32)
     logprobs = filtered_logprobs(logits_BV, sampling)
-    cumulative = logprobs.double().exp().cumsum(-1)
+    tokens = inverted(logprobs, uniforms_B)
+    return tokens, logprobs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
+def inverted(logprobs_BV: torch.Tensor, uniforms_B: torch.Tensor) -> torch.Tensor:
+    """The token at which each row's cumulative distribution passes its number, [B]."""
+    cumulative = logprobs_BV.double().exp().cumsum(-1)
     targets = uniforms_B.double().unsqueeze(-1) * cumulative[:, -1:]
     tokens = torch.searchsorted(cumulative, targets, right=True).squeeze(-1)
-    tokens = tokens.clamp(max=logits_BV.shape[-1] - 1)
-    return tokens, logprobs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    return tokens.clamp(max=logprobs_BV.shape[-1] - 1)

@@ -76,19 +76,17 @@ def shared_attention(
 ) -> tuple[torch.Tensor, None]:
     """transformers' own attention, but where rows answer shared prompts: [B, 1, heads, D]."""
     cache: PrefixCache | None = kwargs.pop("shared_prefix", None)
-    if cache is None or cache.places is None:
+    if cache is None or not cache.portions:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     layer = cache.layer(int(module.layer_idx))  # type: ignore[arg-type]
     assert layer.own is not None
     rows, heads, _, size = query.shape
-    of_keys = layer.keys.shape[1]
+    of_keys = layer.prompts[0][0].shape[1]
     read = prefix_attention(
         query.reshape(rows, of_keys, heads // of_keys, size) * kwargs["scaling"],
-        layer.keys,
-        layer.values,
-        cache.hidden_P11W,
+        layer.prompts,
+        cache.portions,
         layer.own,
-        cache.places,
     )
     return read.reshape(rows, 1, heads, size), None
 
