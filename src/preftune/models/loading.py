@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from preftune.models.activations import fuse_activations
+from preftune.models.fused import fuse
 from preftune.models.adapter_folders import (
     adapter_config,
     base_of,
@@ -178,7 +178,7 @@ def _load(
             remedy="Give a folder written by save_pretrained with safetensors weights.",
         ) from error
     nn.Module.to(model, device)
-    return fuse_activations(model).eval()
+    return fuse(model).eval()
 
 
 def _config(source: str | Path) -> dict[str, list[str] | None]:

@@ -13,7 +13,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from preftune.models.activations import fuse_activations
+from preftune.models.fused import fuse
 from preftune.recipe import Architecture
 from preftune.records import BadInput
 
@@ -31,7 +31,7 @@ def build_policy(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(_config(architecture, tokenizer))
-    return fuse_activations(model).eval()
+    return fuse(model).eval()
 
 
 def _config(architecture: Architecture, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:

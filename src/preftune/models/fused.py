@@ -1,0 +1,90 @@
+"""Operations that transformers writes out in many steps, each as one.
+
+On a processor a step over [tokens, width] numbers costs what reading and writing them costs, and
+a backward pass keeps a table for most of them.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.activations import NewGELUActivation
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.mistral.modeling_mistral import MistralRMSNorm
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+RMS_NORMS = (LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm)
+"""Classes that compute :class:`RMSNorm`, with the same names for its weight and its ε."""
+
+
+def fuse(model: PreTrainedModel) -> PreTrainedModel:
+    """The same network to the rounding of a float, with the same names for its weights.
+
+    GPT-2's activation 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016) has
+    eight steps in transformers, and PyTorch's own keeps nothing but its input.
+    """
+    for part in model.modules():
+        for name, child in part.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(part, name, nn.GELU(approximate="tanh"))
+            elif type(child) in RMS_NORMS:
+                setattr(part, name, RMSNorm(child.weight, child.variance_epsilon))
+    return model
+
+
+class RMSNorm(nn.Module):
+    """w x / √(mean(x²) + ε) over the last axis (Zhang and Sennrich 2019, eq. 4)."""
+
+    def __init__(self, weight: nn.Parameter, epsilon: float) -> None:
+        super().__init__()
+        self.weight = weight
+        self.variance_epsilon = epsilon
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[…, D] to […, D], in the type of ``x``; the mean is taken in float32."""
+        if x.dtype == torch.float32 == self.weight.dtype:
+            scaled: torch.Tensor = _RMSNorm.apply(x, self.weight, self.variance_epsilon)
+            return scaled
+        return self.weight * _normed(x.float(), self.variance_epsilon).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{tuple(self.weight.shape)}, eps={self.variance_epsilon}"
+
+
+class _RMSNorm(torch.autograd.Function):
+    """With r = 1 / √(mean(x²) + ε), x̂ = r x and the gradient g of y = w x̂:
+
+    ∂w = Σ g x̂,    ∂x = r (w g − x̂ mean(w g x̂)).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+        inverse = _inverse_rms(x, epsilon)
+        ctx.save_for_backward(x, inverse, weight)
+        ctx.epsilon = epsilon
+        return (x * inverse).mul_(weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        x, inverse, weight = ctx.saved_tensors
+        if torch.is_grad_enabled():  # asked for a gradient of the gradient: the steps themselves
+            scaled = weight * _normed(x, ctx.epsilon)
+            return *torch.autograd.grad(scaled, (x, weight), gradient, create_graph=True), None
+        width = x.shape[-1]
+        normed = x * inverse
+        of_weight = gradient * normed
+        with torch.autocast(x.device.type, enabled=False):
+            mean = (of_weight @ weight).unsqueeze_(-1).div_(-width)
+        of_x = (gradient * weight).addcmul_(normed, mean).mul_(inverse)
+        return of_x, of_weight.reshape(-1, width).sum(0), None
+
+
+def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def _normed(x: torch.Tensor, epsilon: float) -> torch.Tensor:
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon)

@@ -1,0 +1,98 @@
+"""Operations written as one: their numbers, their gradients, their names."""
+
+import pytest
+import torch
+from torch import nn
+from transformers.activations import NewGELUActivation
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+from preftune.models.fused import RMS_NORMS, RMSNorm, fuse
+from tests.models.made import make_policy
+from tests.rollouts.test_memory import family_policy
+
+
+def test_the_fused_activation_is_transformers_own() -> None:
+    x = torch.linspace(-6.0, 6.0, 1001, dtype=torch.float64, requires_grad=True)
+    policy = make_policy("gpt2")
+    (fused, *others) = [part for part in policy.modules() if isinstance(part, nn.GELU)]
+    assert len(others) == policy.config.n_layer - 1
+    assert policy.config.activation_function == "gelu_new"
+    for scale in (1.0, -0.5):
+        (ours,) = torch.autograd.grad(fused(x).sum() * scale, x)
+        (theirs,) = torch.autograd.grad(NewGELUActivation()(x).sum() * scale, x)
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
+    assert torch.allclose(fused(x), NewGELUActivation()(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_other_families_keep_their_own_activation(family: str) -> None:
+    assert not any(isinstance(part, nn.GELU) for part in make_policy(family).modules())
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_every_norm_is_exchanged_and_keeps_its_name(family: str) -> None:
+    policy, ids = family_policy(family), torch.arange(2, 26).view(2, 12)
+    names, before = list(policy.state_dict()), policy(ids).logits
+    kinds = [type(part) for part in fuse(policy).modules()]
+    assert kinds.count(RMSNorm) >= 2 * policy.config.num_hidden_layers + 1
+    assert not set(kinds) & set(RMS_NORMS)
+    assert list(policy.state_dict()) == names
+    assert torch.allclose(policy(ids).logits, before, rtol=0, atol=1e-5)
+
+
+def norms() -> tuple[RMSNorm, LlamaRMSNorm]:
+    theirs = LlamaRMSNorm(24, eps=1e-5)
+    with torch.no_grad():
+        theirs.weight.copy_(torch.linspace(-1.0, 2.0, 24))
+    return RMSNorm(nn.Parameter(theirs.weight.detach().clone()), 1e-5), theirs
+
+
+def random(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 24), (24,), (1, 24), (0, 24)])
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 300.0])
+def test_the_norm_and_both_gradients_are_transformers_own(
+    shape: tuple[int, ...], scale: float
+) -> None:
+    ours, theirs = norms()
+    x = (random(*shape, seed=0) * scale).requires_grad_()
+    gradient = random(*shape, seed=1)
+    found = torch.autograd.grad(ours(x), (x, ours.weight), gradient)
+    expected = torch.autograd.grad(theirs(x), (x, theirs.weight), gradient)
+    assert torch.allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        largest = float(other.abs().sum(dim=0).max()) if other.numel() else 0.0
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_the_gradient_has_a_gradient() -> None:
+    """As conjugate gradients on the Fisher matrix ask for."""
+    ours, theirs = norms()
+    direction = random(4, 24, seed=2)
+    second = []
+    for norm in (ours, theirs):
+        x = random(4, 24, seed=0).requires_grad_()
+        loss = (norm(x) ** 3).sum()
+        (first,) = torch.autograd.grad(loss, x, create_graph=True)
+        second.append(torch.autograd.grad((first * direction).sum(), (x, norm.weight)))
+    for one, other in zip(*second, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_half_precision_is_transformers_own() -> None:
+    ours, theirs = norms()
+    x = random(6, 24, seed=0).to(torch.bfloat16)
+    assert torch.equal(ours(x), theirs(x))
+    assert ours.to(torch.bfloat16)(x).dtype == torch.bfloat16
+    assert torch.equal(ours(x), theirs.to(torch.bfloat16)(x))
+
+
+def test_autocast_changes_no_gradient() -> None:
+    ours, _ = norms()
+    x = random(6, 24, seed=0).requires_grad_()
+    plain = torch.autograd.grad(ours(x).square().sum(), (x, ours.weight))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = torch.autograd.grad(ours(x).square().sum(), (x, ours.weight))
+    assert all(torch.equal(one, other) for one, other in zip(plain, cast, strict=True))
