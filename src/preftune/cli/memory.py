@@ -34,8 +34,8 @@ PROCESS = 600 * 2**20
 """Python, torch, transformers and their threads before any model."""
 FLOAT, HALF = 4, 2
 KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "llama": {"float32": (40, 16), "bfloat16": (34, 8)},
-    "qwen3": {"float32": (56, 16), "bfloat16": (46, 8)},
+    "llama": {"float32": (32, 16), "bfloat16": (26, 8)},
+    "qwen3": {"float32": (40, 16), "bfloat16": (39, 8)},
     "gpt2": {"float32": (32, 8), "bfloat16": (20, 4)},
 }
 """Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner
