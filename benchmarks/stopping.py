@@ -113,9 +113,7 @@ def told(rule: str, curves: Sequence[Curve], stops: Sequence[Stop], error: float
     }
 
 
-def report(
-    curves: Sequence[Curve], tuning: Sequence[Curve], error: float
-) -> dict[str, Any]:
+def report(curves: Sequence[Curve], tuning: Sequence[Curve], error: float) -> dict[str, Any]:
     """Both rules fixed on ``tuning``, and what they and no rule lose on ``curves``."""
     budget = min(BUDGETS, key=lambda b: mean_loss(tuning, [by_budget(c, b) for c in tuning]))
     errors = min(

@@ -44,8 +44,9 @@ def test_a_model_s_kl_is_measured_in_the_iteration_after_it() -> None:
 
 
 def test_guards_stop_where_the_second_judge_turns() -> None:
-    strict, patient = by_guards(curve(HUMP, KLS, WINS), guards_of(1)), by_guards(
-        curve(HUMP, KLS), guards_of(1)
+    strict, patient = (
+        by_guards(curve(HUMP, KLS, WINS), guards_of(1)),
+        by_guards(curve(HUMP, KLS), guards_of(1)),
     )
     assert strict.stopped and 3 <= strict.kept <= 5
     assert not patient.stopped, "the second judge saw nothing"

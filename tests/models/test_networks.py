@@ -24,13 +24,13 @@ PAD = 1
 def left_padded(row: Row, extra: int) -> Batch:
     """The row alone with ``extra`` columns of padding before the prompt."""
     wide = collate([row, Row((2,) * (len(row.prompt_ids) + extra), (3,))], PAD, CPU)
-    return Batch(*(tensor[:1] for tensor in wide))
+    return Batch(*(tensor[:1] for tensor in wide[:4]))
 
 
 def right_padded(row: Row, extra: int) -> Batch:
     """The row alone with ``extra`` columns of padding after the response."""
     wide = collate([row, Row((2,), (3,) * (len(row.response_ids) + extra))], PAD, CPU)
-    return Batch(*(tensor[:1] for tensor in wide))
+    return Batch(*(tensor[:1] for tensor in wide[:4]))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -116,6 +116,8 @@ class EchoModel(nn.Module):
     """A reward model that scores a row by the token (or the position) it reads."""
 
     base_model_prefix = "body"
+
+    dtype = torch.float32
 
     def __init__(self, column: int) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from preftune.models import Row, collate, packed_logprobs, response_logprobs
-from preftune.models.packed import bins
+from preftune.models.packing import bins
 from tests.models.made import CPU, FAMILIES, make_policy
 
 ROWS = [

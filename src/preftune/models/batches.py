@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from preftune.models.packing import Packing, packing_of
 from preftune.models.rendering import Row
 
 
@@ -20,6 +21,8 @@ class Batch(NamedTuple):
     attention_mask_BS: torch.Tensor
     position_ids_BS: torch.Tensor
     action_mask_BT: torch.Tensor
+    packing: Packing | None = None
+    """How the rows go through a network without their padding, where there is much of it."""
 
     @property
     def width(self) -> int:
@@ -49,11 +52,14 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
         ids[index, start:stop] = row.prompt_ids + row.response_ids
         mask[index, start:stop] = True
     positions = np.maximum(mask.cumsum(-1) - 1, 0)
+    starts = [prompt_width - len(row.prompt_ids) for row in rows]
+    packing = packing_of(starts, list(map(len, rows)), ids.shape[1])
     return Batch(
         input_ids_BS=torch.from_numpy(ids).to(device),
         attention_mask_BS=torch.from_numpy(mask).to(device),
         position_ids_BS=torch.from_numpy(positions).to(device),
         action_mask_BT=torch.from_numpy(mask[:, prompt_width:].copy()).to(device),
+        packing=None if packing is None else Packing(*(part.to(device) for part in packing)),
     )
 
 

@@ -1,6 +1,7 @@
 """What the networks compute from a batch: response logits, values, scores."""
 
 from contextlib import AbstractContextManager
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,8 @@ from preftune.maths.steps import every_step, last_step, step_end_mask, worst_ste
 from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
-from preftune.models.language_head import head_weight, statistics_at
+from preftune.models.language_head import head_weight, plain_head, statistics_at
+from preftune.models.packing import seen_segments
 
 AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
 """How the scores of steps become an answer's score."""
@@ -28,6 +30,10 @@ class TokenStatistics(NamedTuple):
 
 def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Logits that predict each response token, [B, T, V]; no other position meets the head."""
+    if batch.packing is not None and plain_head(policy) is not None:
+        before_BTH = _hidden(policy, batch)[:, -batch.width - 1 : -1]
+        with reading(policy):
+            return policy.get_output_embeddings()(before_BTH)
     with reading(policy):
         output = policy(
             input_ids=batch.input_ids_BS,
@@ -174,7 +180,20 @@ def _read_off_states(policy: PreTrainedModel, batch: Batch, temperature: float) 
 
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    return hidden_states(model, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
+    """The last hidden states, [B, S, H]; where the batch is packed no padding is computed."""
+    ids_BS, packing = batch.input_ids_BS, batch.packing
+    if packing is None or _looks_back(model) < ids_BS.shape[1]:
+        return hidden_states(model, ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
+    mask = seen_segments(packing.segments_LW).unsqueeze(1)
+    positions_LW = packing.packed(batch.position_ids_BS)
+    return packing.spread(
+        hidden_states(model, packing.packed(ids_BS), mask, positions_LW), *ids_BS.shape
+    )
+
+
+def _looks_back(model: PreTrainedModel) -> float:
+    """How many tokens a query may see: all but where windows slide."""
+    return getattr(model.config, "sliding_window", None) or inf
 
 
 def _last_outputs(model: PreTrainedModel, batch: Batch, dropout: float) -> torch.Tensor:

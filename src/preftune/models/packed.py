@@ -14,8 +14,8 @@ from preftune.maths.logprobs import token_logprobs
 from preftune.models.adapters import reading
 from preftune.models.language_head import head_weight, plain_head, statistics_at
 from preftune.models.networks import hidden_states, seen_mask
+from preftune.models.packing import bins, seen_segments
 from preftune.models.rendering import Row
-from preftune.models.shared import seen_segments
 
 
 def packed_logprobs(
@@ -44,21 +44,6 @@ def packed_logprobs(
         for part in (ids, positions, segments, np.array(asked))
     )
     return _logprobs(policy, ids_BS, positions_BS, segments_BS, asked_N)
-
-
-def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
-    """Places in bins of ``width``: the largest first, each into the fullest bin it fits in."""
-    filled: list[list[int]] = []
-    room: list[int] = []
-    for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
-        fits = [number for number, left in enumerate(room) if left >= sizes[place]]
-        number = min(fits, key=lambda number: room[number], default=len(filled))
-        if number == len(filled):
-            filled.append([])
-            room.append(width)
-        filled[number].append(place)
-        room[number] -= sizes[place]
-    return filled
 
 
 def _logprobs(

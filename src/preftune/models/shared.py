@@ -27,6 +27,7 @@ from preftune.models.networks import (
     scores,
     seen_mask,
 )
+from preftune.models.packing import seen_segments
 from preftune.models.rendering import Row
 
 LONGEST = 1024
@@ -71,14 +72,6 @@ def collate_shared(
         attention_BSS=seen_segments(torch.from_numpy(segments).to(device)),
         last_N2=torch.tensor(last, device=device),
     )
-
-
-def seen_segments(segments_BS: torch.Tensor) -> torch.Tensor:
-    """Causal; a token sees the prompt (segment 0) and its own segment; padding sees itself."""
-    query, key = segments_BS.unsqueeze(2), segments_BS.unsqueeze(1)
-    width = segments_BS.shape[1]
-    causal = torch.ones(width, width, dtype=torch.bool, device=segments_BS.device).tril()
-    return causal & ((query == key) | (key == 0))
 
 
 def scores_of_rows(
