@@ -2,9 +2,9 @@
 
     python -m benchmarks.rounds RUN …
 
-Each run of ``world/rounds`` has both arms, judged after every iteration. Gold at a KL is read off an
-arm's curve by linear interpolation, after a mean over three iterations; the KL is the largest that
-both arms of a run reached. Differences are over runs, with a 95 % interval.
+Each run of ``world/rounds`` has both arms, judged after every iteration. Gold at a KL is read off
+an arm's curve by linear interpolation, after a mean over three iterations; the KL is the largest
+that both arms of a run reached. Differences are over runs, with a 95 % interval.
 """
 
 import argparse

@@ -30,7 +30,7 @@ def fuse(model: PreTrainedModel) -> PreTrainedModel:
             if isinstance(child, NewGELUActivation):
                 setattr(part, name, nn.GELU(approximate="tanh"))
             elif type(child) in RMS_NORMS:
-                setattr(part, name, RMSNorm(child.weight, child.variance_epsilon))
+                setattr(part, name, RMSNorm.like(child))
     return model
 
 
@@ -41,6 +41,11 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.weight = weight
         self.variance_epsilon = epsilon
+
+    @classmethod
+    def like(cls, norm: Any) -> "RMSNorm":
+        """With the very weight of one of :data:`RMS_NORMS`."""
+        return cls(norm.weight, norm.variance_epsilon)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[…, D] to […, D], in the type of ``x``; the mean is taken in float32."""
@@ -71,14 +76,15 @@ class _RMSNorm(torch.autograd.Function):
         x, inverse, weight = ctx.saved_tensors
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the steps themselves
             scaled = weight * _normed(x, ctx.epsilon)
-            return *torch.autograd.grad(scaled, (x, weight), gradient, create_graph=True), None
+            of_x, of_weight = torch.autograd.grad(scaled, (x, weight), gradient, create_graph=True)
+            return of_x, of_weight, None
         width = x.shape[-1]
         normed = x * inverse
-        of_weight = gradient * normed
+        weighted = gradient * normed
         with torch.autocast(x.device.type, enabled=False):
-            mean = (of_weight @ weight).unsqueeze_(-1).div_(-width)
+            mean = (weighted @ weight).unsqueeze_(-1).div_(-width)
         of_x = (gradient * weight).addcmul_(normed, mean).mul_(inverse)
-        return of_x, of_weight.reshape(-1, width).sum(0), None
+        return of_x, weighted.reshape(-1, width).sum(0), None
 
 
 def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:

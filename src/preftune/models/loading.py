@@ -18,7 +18,6 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from preftune.models.fused import fuse
 from preftune.models.adapter_folders import (
     adapter_config,
     base_of,
@@ -29,6 +28,7 @@ from preftune.models.adapter_folders import (
 )
 from preftune.models.adapters import adapter_of
 from preftune.models.ensembles import require_one_model
+from preftune.models.fused import fuse
 from preftune.models.heads import BIAS, GAIN, axes_of, require_axes
 from preftune.models.rendering import Renderer
 from preftune.models.shared_body import fresh_head, score_head

@@ -147,7 +147,8 @@ class SharedPrompts:
 def portions_of(lengths: Sequence[int]) -> list[slice]:
     """Prompts in the order of their lengths cut into portions, padded each to its own longest.
 
-    Up to eight as large as each other: as many as keep padded tokens and ``SPARED`` a portion lowest.
+    Up to eight as large as each other: as many as keep padded tokens, and ``SPARED`` more for a
+    portion, lowest.
     """
 
     def cut(count: int) -> list[slice]:

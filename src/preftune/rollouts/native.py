@@ -156,19 +156,18 @@ def _generate(
     memory.answer(prompt_of_row)
     logits = logits[torch.from_numpy(prompt_of_row).to(device)]
     for t in range(sampling.max_new_tokens):
-        if t > 0:
-            logits = reader.masked_logits(sampling, memory.then(tokens))
         uniforms = torch.from_numpy(uniforms_BT[places, t]).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
         drawn = tokens.cpu().numpy()
         writing.write(places[live], drawn[live], logprobs.cpu().numpy()[live])
         live &= ~np.isin(drawn, list(stops))
-        if not live.any():
+        if not live.any() or t + 1 == sampling.max_new_tokens:
             break
         if live.sum() <= SHRINK * len(live):
             rows = torch.from_numpy(np.flatnonzero(live)).to(device)
             memory.keep(rows)
             places, tokens, live = places[live], tokens[rows], live[live]
+        logits = reader.masked_logits(sampling, memory.then(tokens))
     return writing.rows()
 
 
