@@ -1,5 +1,6 @@
 """Rows end to end in few sequences: where each token goes, and which tokens see each other."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -61,15 +62,14 @@ def packing_of(starts: Sequence[int], lengths: Sequence[int], columns: int) -> P
 def bins(sizes: Sequence[int], width: int) -> list[list[int]]:
     """Places in bins of ``width``: the largest first, each into the fullest bin it fits in."""
     filled: list[list[int]] = []
-    room: list[int] = []
+    room: list[tuple[int, int]] = []  # what each bin has left and its number, in that order
     for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
-        fits = [number for number, left in enumerate(room) if left >= sizes[place]]
-        number = min(fits, key=lambda number: room[number], default=len(filled))
+        found = bisect_left(room, (sizes[place], 0))
+        left, number = room.pop(found) if found < len(room) else (width, len(filled))
         if number == len(filled):
             filled.append([])
-            room.append(width)
         filled[number].append(place)
-        room[number] -= sizes[place]
+        insort(room, (left - sizes[place], number))
     return filled
 
 
