@@ -5,15 +5,17 @@
 Each run went on to its end (guards that only warn) with a second reward model as the judge that
 guards may read and the gold judge only recording. From its metrics this works out where each rule
 would have stopped and what gold says of the model it would have kept. Both rules are fixed on the
-tuning runs: the KL budget, and how many standard errors below its best a win rate must lie. Loss is
-the best gold of any iteration less that of the kept one. A false stop is one after which gold rose
-by more than two standard errors of an evaluation.
+tuning runs: the KL budget; of the guards, how many standard errors below its best a win rate must
+lie, and how many nats a token of KL they allow. Loss is the best gold of any iteration less that of
+the kept one. A false stop is one after which gold rose by more than two standard errors of an
+evaluation.
 """
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from preftune.stats import mean_estimate
 BUDGETS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, inf)
 """KL to the reference, nats a response."""
 ERRORS = (0.5, 1.0, 1.5, 2.0, 3.0)
+ALLOWED = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 2.0)
+"""KL to the reference, nats a token, at which a guard halts."""
 GOLD, KL = "measured/score", "objective/kl"
 
 
@@ -83,8 +87,9 @@ def by_guards(curve: Curve, guards: Guards) -> Stop:
     return Stop(last, last, False)
 
 
-def guards_of(errors: float) -> Guards:
-    return Guards.model_validate({"overoptimization": {"errors": errors}})
+def guards_of(errors: float, allowed: float = 2.0) -> Guards:
+    kl = {"halt": allowed, "warn": min(allowed, Guards().kl.warn)}
+    return Guards.model_validate({"overoptimization": {"errors": errors}, "kl": kl})
 
 
 def loss(curve: Curve, stop: Stop) -> float:
@@ -116,11 +121,13 @@ def told(rule: str, curves: Sequence[Curve], stops: Sequence[Stop], error: float
 def report(curves: Sequence[Curve], tuning: Sequence[Curve], error: float) -> dict[str, Any]:
     """Both rules fixed on ``tuning``, and what they and no rule lose on ``curves``."""
     budget = min(BUDGETS, key=lambda b: mean_loss(tuning, [by_budget(c, b) for c in tuning]))
-    errors = min(
-        ERRORS, key=lambda e: mean_loss(tuning, [by_guards(c, guards_of(e)) for c in tuning])
+    settings = min(
+        product(ERRORS, ALLOWED),
+        key=lambda found: mean_loss(tuning, [by_guards(c, guards_of(*found)) for c in tuning]),
     )
+    chosen = "guards, {:g} standard errors, {:g} nats a token".format(*settings)
     rules = {
-        f"guards, {errors:g} standard errors": [by_guards(c, guards_of(errors)) for c in curves],
+        chosen: [by_guards(c, guards_of(*settings)) for c in curves],
         f"KL budget of {budget:g} nats": [by_budget(c, budget) for c in curves],
         "guards as they come": [by_guards(c, Guards()) for c in curves],
         "no stopping": [by_budget(c, inf) for c in curves],
