@@ -12,6 +12,7 @@ from preftune.algorithms import offline
 from preftune.algorithms.offline import Pairs, all_logprobs, read_pairs, sequence_logprobs
 from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
+from preftune.models.language_head import plain_head
 from preftune.training import Training
 from tests.algorithms.made import PAD, same_weights
 from tests.algorithms.preferences import KINDS, logprob, planted, recipe_of, run
@@ -29,6 +30,7 @@ def test_a_sequence_s_logprob_does_not_depend_on_its_company() -> None:
 def watched() -> tuple[PreTrainedModel, list[tuple[int, ...]]]:
     """A policy, and the shapes of what its body reads."""
     policy, seen = make_policy(), []
+    assert plain_head(policy) is not None, "found out by trying, once, before anybody looks"
     policy.model.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )

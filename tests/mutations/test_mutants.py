@@ -44,7 +44,7 @@ MUTANTS = [
            "is_last_BT = torch.arange(action_mask_BT.shape[1]) == action_mask_BT.shape[1] - 1",
            "rewards"),
     Mutant("logits read one token late", f"{MODELS}.networks",
-           "return output.logits[:, :-1]", "return output.logits[:, 1:]", "sampler"),
+           "return logits[:, :-1]", "return logits[:, 1:]", "sampler"),
     Mutant("values read one token late", f"{MODELS}.networks",
            "hidden[:, -batch.width - 1 : -1]", "hidden[:, -batch.width :]", "position"),
     Mutant("mean over all columns", f"{STORY}.sft",

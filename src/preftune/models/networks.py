@@ -31,18 +31,19 @@ class TokenStatistics(NamedTuple):
 def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Logits that predict each response token, [B, T, V]; no other position meets the head."""
     if batch.packing is not None and plain_head(policy) is not None:
-        before_BTH = _hidden(policy, batch)[:, -batch.width - 1 : -1]
+        states = _hidden(policy, batch)[:, -batch.width - 1 :]
         with reading(policy):
-            return policy.get_output_embeddings()(before_BTH)
-    with reading(policy):
-        output = policy(
-            input_ids=batch.input_ids_BS,
-            attention_mask=batch.attention_mask_BS,
-            position_ids=batch.position_ids_BS,
-            logits_to_keep=batch.width + 1,
-            use_cache=False,
-        )
-    return output.logits[:, :-1]
+            logits: torch.Tensor = policy.get_output_embeddings()(states)
+    else:
+        with reading(policy):
+            logits = policy(
+                input_ids=batch.input_ids_BS,
+                attention_mask=batch.attention_mask_BS,
+                position_ids=batch.position_ids_BS,
+                logits_to_keep=batch.width + 1,
+                use_cache=False,
+            ).logits
+    return logits[:, :-1]
 
 
 def response_logprobs(policy: PreTrainedModel, batch: Batch, temperature: float) -> torch.Tensor:
