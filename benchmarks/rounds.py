@@ -15,20 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from preftune.monitoring import read_metrics
+from benchmarks.judged import judged_rows, kl_of_models
 from preftune.stats import mean_estimate
 
 ARMS = {"rounds": ("round_1", "round_2", "round_3"), "one": ("one",)}
-GOLD, KL = "judge/score", "objective/kl"
+GOLD = "judge/score"
 
 
 def curve(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """KL and gold of the models of an arm, smoothed over three, in the order of the KL.
-
-    Gold is of the model after a row's update, and that model's KL stands in the next row.
-    """
-    kls = [float(row.get(KL) or 0.0) for row in rows]
-    kl = np.array([*kls[1:], kls[-1]])
+    """KL and gold of the models of an arm, smoothed over three, in the order of the KL."""
+    kl = np.array(kl_of_models(rows))
     gold = np.array([float(row[GOLD]) for row in rows])
     weights = np.ones(min(3, len(rows)))
     counts = np.convolve(np.ones(len(rows)), weights, mode="same")
@@ -42,8 +38,7 @@ def rows_of(run: Path, stages: Sequence[str]) -> list[Mapping[str, Any]]:
     which judges the model that the stage before ended with."""
     found: list[Mapping[str, Any]] = []
     for stage in stages:
-        (place,) = (run / "stages").glob(f"*-{stage}")
-        rows = [row for row in read_metrics(place / "metrics.jsonl") if row.get(GOLD) is not None]
+        rows = judged_rows(run, stage, GOLD)
         found += rows[1:] if found else rows
     return found
 

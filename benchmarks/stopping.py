@@ -20,7 +20,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from preftune.monitoring import read_metrics
+from benchmarks.judged import judged_rows, kl_of_models
 from preftune.monitoring.guards import sound, watch
 from preftune.recipe import Guards
 from preftune.stats import mean_estimate
@@ -30,13 +30,12 @@ BUDGETS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, inf)
 ERRORS = (0.5, 1.0, 1.5, 2.0, 3.0)
 ALLOWED = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 2.0)
 """KL to the reference, nats a token, at which a guard halts."""
-GOLD, KL = "measured/score", "objective/kl"
+GOLD = "measured/score"
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run's rows up to the last with a gold score. Gold is of the policy after a row's update,
-    KL of the one before it, so a model's KL stands in the row that follows."""
+    """A run's rows with a gold score."""
 
     name: str
     rows: Sequence[Mapping[str, Any]]
@@ -47,9 +46,7 @@ class Curve:
 
     @property
     def kl(self) -> list[float]:
-        """Of the model of each row; the last one's is not known and taken as the one before."""
-        found = [float(row.get(KL) or 0.0) for row in self.rows]
-        return [*found[1:], found[-1]]
+        return kl_of_models(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,7 @@ class Stop:
 
 
 def read(run: Path, stage: str) -> Curve:
-    (place,) = (run / "stages").glob(f"*-{stage}")
-    rows = [row for row in read_metrics(place / "metrics.jsonl") if row.get(GOLD) is not None]
-    return Curve(str(run), rows)
+    return Curve(str(run), judged_rows(run, stage, GOLD))
 
 
 def by_budget(curve: Curve, budget: float) -> Stop:
