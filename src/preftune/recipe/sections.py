@@ -135,7 +135,7 @@ class SamplingSettings(Section):
 
 
 class ScheduledEvaluation(Section):
-    """A win rate against a fixed policy during training. It is recorded and steers nothing."""
+    """A win rate against a fixed policy during training. Nothing learns from it; guards read it."""
 
     judge: Source
     """``gold:WORLD``, or the source of a held-out reward model."""
