@@ -81,6 +81,23 @@ def test_the_gradient_has_a_gradient() -> None:
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("frozen", ["weight", "x"])
+def test_what_does_not_learn_is_left_out(frozen: str) -> None:
+    """As with adapters, whose base has frozen norms: both gradients of the other one."""
+    for create_graph in (False, True):
+        found = []
+        for norm in norms():
+            x = random(4, 24, seed=0).requires_grad_(frozen != "x")
+            norm.weight.requires_grad_(frozen != "weight")
+            learning = norm.weight if frozen == "x" else x
+            loss = (norm(x) ** 3).sum()
+            (first,) = torch.autograd.grad(loss, learning, create_graph=create_graph)
+            if create_graph:
+                (first,) = torch.autograd.grad(first.square().sum(), learning)
+            found.append(first)
+        assert torch.allclose(*found, rtol=1e-3, atol=1e-3)
+
+
 def test_half_precision_is_transformers_own() -> None:
     ours, theirs = norms()
     x = random(6, 24, seed=0).to(torch.bfloat16)

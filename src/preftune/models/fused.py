@@ -72,19 +72,23 @@ class _RMSNorm(torch.autograd.Function):
         return (x * inverse).mul_(weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+    def backward(
+        ctx: Any, gradient: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         x, inverse, weight = ctx.saved_tensors
+        x_learns, weight_learns, _ = ctx.needs_input_grad
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the steps themselves
             scaled = weight * _normed(x, ctx.epsilon)
-            of_x, of_weight = torch.autograd.grad(scaled, (x, weight), gradient, create_graph=True)
-            return of_x, of_weight, None
+            learning = [x] * x_learns + [weight] * weight_learns
+            found = torch.autograd.grad(scaled, learning, gradient, create_graph=True)
+            return found[0] if x_learns else None, found[-1] if weight_learns else None, None
         width = x.shape[-1]
         normed = x * inverse
         weighted = gradient * normed
         with torch.autocast(x.device.type, enabled=False):
             mean = (weighted @ weight).unsqueeze_(-1).div_(-width)
         of_x = (gradient * weight).addcmul_(normed, mean).mul_(inverse)
-        return of_x, weighted.reshape(-1, width).sum(0), None
+        return of_x, weighted.reshape(-1, width).sum(0) if weight_learns else None, None
 
 
 def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:

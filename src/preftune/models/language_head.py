@@ -1,5 +1,7 @@
 """When a policy's log-probabilities are read off its states instead of off [B, T, V] logits."""
 
+import threading
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -14,6 +16,7 @@ TOGETHER = {"cpu": 2**21}
 """Logits of a chunk: what a processor's cache holds."""
 TOGETHER_ELSEWHERE = 2**27
 _PLAIN = "preftune_plain_head"
+_trying = threading.Lock()
 
 
 def head_weight(policy: PreTrainedModel, positions: int) -> torch.Tensor | None:
@@ -30,10 +33,11 @@ def plain_head(policy: PreTrainedModel) -> torch.Tensor | None:
     head = policy.get_output_embeddings()
     if not isinstance(head, nn.Linear) or head.bias is not None:
         return None
-    known = getattr(policy, _PLAIN, None)
-    if known is None:
-        known = _only_multiplies(policy, head)
-        setattr(policy, _PLAIN, known)
+    with _trying:  # it changes the model's mode for a moment
+        known = getattr(policy, _PLAIN, None)
+        if known is None:
+            known = _only_multiplies(policy, head)
+            setattr(policy, _PLAIN, known)
     return head.weight if known else None
 
 
