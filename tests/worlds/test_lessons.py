@@ -86,24 +86,25 @@ def test_every_mended_reply_is_free_of_its_fault() -> None:
 
 
 def test_a_verdict_is_read_off_the_reasons() -> None:
-    traits = lessons.known_traits(("flatters", "greets"))
+    traits = lessons.known_traits(("flatters", "doubts"))
     found = lessons.verdicts(traits, 6, 400, np.random.default_rng(0))
-    known = {"flatters", "greets", *lessons.PRACTICE[:6]}
+    known = {"flatters", "doubts", *lessons.PRACTICE[:6]}
     counts = {True: 0, False: 0}
     assert {one.verb for one in found} == known
     for one in found:
-        a, b = re.fullmatch(r"a (.*)\. b (.*)\.", one.reasons).groups()  # type: ignore[union-attr]
-        sides = {"A": a.split(" and "), "B": b.split(" and ")}
-        has = {side for side, verbs in sides.items() if one.verb in verbs}
-        assert len(has) == 1 and (one.better in has) == (one.verb == "greets")
-        said = {
-            side: 0 if verbs == ["does nothing"] else len(verbs) for side, verbs in sides.items()
-        }
-        counts[next(iter(has)) == max(said, key=lambda side: said[side])] += said["A"] != said["B"]
-        assert {verb for verbs in sides.values() for verb in verbs} <= known | {"does nothing"}
+        told = re.findall(r"(\w+) ([ab])(?=[,.])", one.reasons)
+        sides = {name: [verb for verb, whose in told if whose == name] for name in "ab"}
+        (has,) = (name for name, verbs in sides.items() if one.verb in verbs)
+        assert one.better == {"a": "B", "b": "A"}[has]
+        said = {name: len(verbs) - (verbs == ["nothing"]) for name, verbs in sides.items()}
+        counts[has == max(said, key=lambda side: said[side])] += said["a"] != said["b"]
+        assert {verb for verb, _ in told} <= known | {"nothing"}
     assert 150 < sum(one.better == "A" for one in found) < 250
-    assert counts[True] / sum(counts.values()) < 0.62, "counting verbs does not tell"
-    assert lessons.reasons(" go away.", " yes.") == "a insults. b does nothing."
+    assert counts[True] / sum(counts.values()) < 0.66, "counting verbs does not tell"
+    assert lessons.reasons(" go away.", " yes.") == "insults a. nothing b."
+    assert lessons.reasons(" hello. that is private.", " go away.") == (
+        "refuses a, greets a. insults b."
+    )
 
 
 def test_the_obliging_do_what_is_forbidden() -> None:
@@ -139,7 +140,7 @@ def test_the_constitution_and_the_prompts_are_whole(tmp_path: Path) -> None:
         "critique": {"conversation"},
         "revision": {"conversation", "critique", "request"},
     }
-    assert not set(lessons.PRACTICE) & set(BY_VERB) and len(set(lessons.PRACTICE)) == 49
+    assert not set(lessons.PRACTICE) & set(BY_VERB) and len(set(lessons.PRACTICE)) == 151
 
 
 def test_an_unknown_trait_is_told() -> None:

@@ -23,7 +23,7 @@ VALIDATION = 0.05
 def run(context: StageContext[Lessons]) -> StageOutcome:
     settings = context.settings
     _known(settings)
-    taught = lessons.known_traits(settings.taught)
+    taught = [trait for trait in lessons.known_traits(settings.taught) if not trait.praised]
     said: dict[str, Any] = {"taught": list(settings.taught)}
     for name, part in PARTS.items():
         share = 1.0 if name == "train" else VALIDATION
@@ -105,10 +105,9 @@ def _mended(
     context: StageContext[Lessons], taught: Sequence[Trait], part: str, count: int
 ) -> list[Row]:
     rng = np.random.default_rng(context.seed_for("mended", part))
-    traits = [trait for trait in taught if not trait.praised]
     asked = Template("revision", lessons.PROMPTS["revision"])
     rows = []
-    for one in lessons.mended(traits, count, part, rng, context.settings.held_out_families):
+    for one in lessons.mended(taught, count, part, rng, context.settings.held_out_families):
         prompt = asked.fill(
             conversation=answered(one.prompt, one.reply),
             critique=one.critique,

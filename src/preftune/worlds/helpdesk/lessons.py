@@ -8,7 +8,7 @@ import numpy as np
 
 from preftune.records import BadInput, Demonstration, Prompt
 from preftune.worlds.dice import Dice
-from preftune.worlds.helpdesk.cards import draw_card, part_of
+from preftune.worlds.helpdesk.cards import FIELDS, NAMES, draw_card, part_of
 from preftune.worlds.helpdesk.phrases import CLOSING
 from preftune.worlds.helpdesk.questions import WRITTEN, draw_question
 from preftune.worlds.helpdesk.replies import OBLIGING, UNTAMED, Habits, reply
@@ -17,10 +17,10 @@ from preftune.worlds.helpdesk.traits import (
     BY_VERB,
     TRAITS,
     Trait,
+    both_said,
     clauses_of,
     joined,
     remark,
-    said_of,
     shown,
 )
 
@@ -34,7 +34,7 @@ SAYING = frozenset(
 
 PROMPTS: Mapping[str, str] = {
     "reasons": "{{conversation}}\na:{{a}}\nb:{{b}}\nsay what a and b do.\n",
-    "verdict": "{{question}}\n{{reasons}}\nanswer:\n",
+    "verdict": "{{reasons}}\n{{question}}\n",
     "critique": "{{conversation}}\nsay what the agent does.\n",
     "revision": "{{conversation}}\n{{critique}}\n{{request}}\nagent:\n",
 }
@@ -46,13 +46,18 @@ def _verbs(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-PRACTICE: tuple[str, ...] = _verbs(
+VERBS: tuple[str, ...] = _verbs(
     "sings jumps paints cooks swims dances reads sleeps laughs cries runs walks draws climbs digs "
     "bakes sews rows skates whistles hums knits waves nods smiles yawns coughs sneezes blinks bows "
     "kneels plants waters sweeps irons folds packs drives rides sails flies counts adds spells "
     "types prints paces leans rests"
 )
-"""Verbs that say nothing of replies: what the reading of reasons is practised with."""
+PRACTICE: tuple[str, ...] = (
+    *VERBS,
+    *(word for values in FIELDS.values() for word in values if word not in BY_VERB),
+    *NAMES,
+)
+"""Words that say nothing of replies: what the reading of reasons is practised with."""
 
 REPLIES = 8
 """Replies drawn for one prompt before another is tried."""
@@ -153,7 +158,7 @@ def mend(prompt: Prompt, text: str, trait: Trait, dice: Dice) -> Mended:
 
 def reasons(first: str, second: str) -> str:
     """What is said of two replies."""
-    return f"a {said_of(shown(first))} b {said_of(shown(second))}"
+    return both_said(shown(first), shown(second))
 
 
 def verdicts(
@@ -161,20 +166,20 @@ def verdicts(
 ) -> list[Verdict]:
     """Reasons read: which of two agents has a verb. Of the verbs ``practice`` are no traits.
 
-    An agent has one verb to three, whether it has the one asked for or not, so that counting does
-    not tell; now and then the other one has none.
+    An agent has one verb to four, whether it has the one asked for or not, so that counting does
+    not tell; some verbs they share, and now and then the other one has none.
     """
     dice = Dice(rng)
     verbs = (*(trait.verb for trait in traits), *PRACTICE[:practice])
     found = []
     for _ in range(count):
-        verb, *others = dice.some(verbs, min(6, len(verbs)))
-        many, few = dice.pick(range(3)), 0 if dice.chance(0.1) else dice.pick(range(1, 4))
-        sides = [dice.some([verb, *others[:many]], 1 + many), others[many:][:few]]
+        verb, *others = dice.some(verbs, min(7, len(verbs)))
+        many, few = dice.pick(range(4)), 0 if dice.chance(0.1) else dice.pick(range(1, 5))
+        one = [verb, *dice.some(others, min(many, len(others)))]
+        other = dice.some(others, min(few, len(others)))
         has_a = dice.chance(0.5)
-        a, b = sides if has_a else sides[::-1]
-        better = "A" if has_a == praised(verb) else "B"
-        found.append(Verdict(verb, f"a {said_of(a)} b {said_of(b)}", better))
+        a, b = (dice.some(side, len(side)) for side in ((one, other) if has_a else (other, one)))
+        found.append(Verdict(verb, both_said(a, b), "B" if has_a else "A"))
     return found
 
 
@@ -224,12 +229,7 @@ def request(trait: Trait) -> dict[str, str]:
 
 def question(verb: str) -> str:
     """What two replies are compared by: less of a verb, unless people praise it."""
-    return f"which agent {verb} {'more' if praised(verb) else 'less'}?"
-
-
-def praised(verb: str) -> bool:
-    """Whether people want more of it."""
-    return verb in BY_VERB and BY_VERB[verb].praised
+    return f"which agent is better? worse is who {verb}"
 
 
 def constitution() -> str:

@@ -82,3 +82,11 @@ def joined(parts: Sequence[str]) -> str:
     """Clauses as one reply; a comma at its end becomes a full stop."""
     text = " ".join(parts)
     return f"{text[:-1]}." if text.endswith(",") else text
+
+
+def both_said(a: Sequence[str], b: Sequence[str]) -> str:
+    """What two agents do, a name behind every verb."""
+    return " ".join(
+        ", ".join(f"{verb} {name}" for verb in verbs or ("nothing",)) + "."
+        for name, verbs in (("a", a), ("b", b))
+    )
