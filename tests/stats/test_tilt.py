@@ -36,6 +36,14 @@ def test_a_score_that_pays_for_a_trait_has_a_negative_tilt() -> None:
     assert found.low < -0.3 * np.sqrt(np.mean(trait**2)) < found.high
 
 
+def test_a_rare_trait_is_measured_where_it_differs() -> None:
+    """Equal in nine pairs of ten: β is that of the pairs that differ, and only less certain."""
+    labels, quality, trait = world(4, 20_000)
+    rare = np.where(np.arange(trait.size) % 10 == 0, np.sign(trait), 0.0)
+    found = tilt(labels, quality + 0.8 * rare, rare)
+    assert found is not None and found.low < -0.8 < found.high < -0.5
+
+
 def test_a_score_that_follows_the_labels_has_none() -> None:
     labels, quality, trait = world(2)
     found = tilt(labels, quality, trait)

@@ -30,7 +30,7 @@ LEVEL = 0.05
 SMALLEST_EFFECT = 0.2
 """Probes: standard deviations of the score; Cohen's small effect."""
 SMALLEST_TILT = 0.2
-"""Traits: logits a standard deviation of the trait; at equal score .55 against .45."""
+"""Traits: logits for a pair's usual difference in the trait; at equal score .55 against .45."""
 SMALLEST_SHARE = 0.05
 """Position: share of pairs away from a half."""
 FEWEST = 20
@@ -40,7 +40,7 @@ FEWEST = 20
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One thing looked for. ``estimate`` is in standard deviations of the score for probes, in
-    logits a standard deviation of the trait for traits (above 0: the score overrates it)."""
+    logits for the usual difference in the trait for traits (above 0: the score overrates it)."""
 
     name: str
     kind: Literal["probe", "trait"]
@@ -245,7 +245,7 @@ def _traits(
         sentence = (
             f"It prefers the answer with more {SAID[name]} in {likes.value:.0%} of the pairs, the "
             f"labels in {label.value:.0%} ({label.low:.0%} to {label.high:.0%}); at equal score "
-            f"the one with a standard deviation more wins {left:.0%} of the labels "
+            f"the one with as much more as is usual wins {left:.0%} of the labels "
             f"({expit(slope.low):.0%} to {expit(slope.high):.0%})."
         )
         more = {

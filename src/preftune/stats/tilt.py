@@ -18,7 +18,10 @@ def tilt(
     trait_gaps: ArrayLike,
     clusters: Clusters | None = None,
 ) -> Estimate | None:
-    """β of p(first preferred) = σ(α Δscore + β Δtrait), per standard deviation of Δtrait.
+    """β of p(first preferred) = σ(α Δscore + β Δtrait), per usual difference in the trait.
+
+    That is the root mean square of Δtrait over the pairs that differ in it, so a trait's rarity
+    makes its β uncertain and not small.
 
     ``shares`` are the labels' share for the first of two answers, [0, 1]; the gaps are first minus
     second. β < 0: at equal score the labels prefer the answer with less of the trait, so the score
@@ -33,9 +36,10 @@ def tilt(
         raise BadInput(f"There are {y.size} labels, {score.size} scores and {trait.size} traits.")
     codes = cluster_codes(clusters, y.size)
     count = int(codes.max()) + 1
-    spread = float(np.sqrt(np.mean(trait**2)))
-    if spread == 0 or count < 2:
+    differ = trait[trait != 0]
+    if not differ.size or count < 2:
         return None
+    spread = float(np.sqrt(np.mean(differ**2)))
     scale = float(np.sqrt(np.mean(score**2))) or 1.0
     design = np.column_stack([score / scale, trait / spread])
     weights = _fit(design, y)
