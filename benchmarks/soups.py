@@ -47,8 +47,7 @@ def compared(runs: Sequence[Path], ends: tuple[str, str], stage: str) -> dict[st
         for axis in AXES:
             soups = [each[soup][axis] for each in measured]
             mixed = [
-                share * each[ends[0]][axis] + (1 - share) * each[ends[1]][axis]
-                for each in measured
+                share * each[ends[0]][axis] + (1 - share) * each[ends[1]][axis] for each in measured
             ]
             gaps = [a - b for a, b in zip(soups, mixed, strict=True)]
             found.setdefault(soup, {"share": share})[axis] = {

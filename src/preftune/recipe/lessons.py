@@ -30,7 +30,7 @@ class Lessons(Section):
     held_out_families: tuple[str, ...] = ("locker", "receipt", "color", "payment")
     """Families of questions that no mended reply is about."""
     practice: int = Field(default=151, ge=0, le=151)
-    """Verbs that are no trait of any reply, with which the reading of reasons is practised too."""
+    """Words that are no trait of any reply, with which the reading of reasons is practised too."""
     reasons: int = Field(default=8_000, ge=0)
     """Pairs of replies of which people say what each does, in the words of all principles, the
     harmful ones too, on all families."""

@@ -27,6 +27,9 @@ from preftune.worlds.helpdesk.traits import (
 PLAIN = Habits(right=1.0, mistaken=0.0, withheld=0.0, evasive=0.0, rude=0.0)
 """Who mends a reply of which nothing is left: the right act and no style."""
 
+WRITERS = (UNTAMED, OBLIGING)
+"""Whose replies are described, compared and mended: anyone's, and of those who do as asked."""
+
 SAYING = frozenset(
     {"answer", "deny_value", "unknown", "agree", "deny", "refuse", "comply", "invented"}
 )
@@ -188,7 +191,7 @@ def replies(count: int, part: str, rng: np.random.Generator) -> list[Replies]:
     dice = Dice(rng)
     found = []
     for prompt in islice(_prompts(part, dice, (), WRITTEN), count):
-        first, second = (reply(prompt.columns, UNTAMED, dice) for _ in range(2))
+        first, second = (reply(prompt.columns, dice.pick(WRITERS), dice) for _ in range(2))
         found.append(Replies(prompt, first, second))
     return found
 
@@ -197,7 +200,7 @@ def _pair(trait: Trait, part: str, dice: Dice, without: Collection[str]) -> Comp
     for prompt in _prompts(part, dice, without, trait.classes):
         found: dict[bool, str] = {}
         for _ in range(REPLIES):
-            text = reply(prompt.columns, UNTAMED, dice)
+            text = reply(prompt.columns, dice.pick(WRITERS), dice)
             found[trait.verb in shown(text)] = text
             if len(found) == 2:
                 return ComparedPair(prompt, trait, found[True], found[False])
