@@ -78,7 +78,7 @@ def test_where_nothing_is_left_the_right_thing_is_said() -> None:
 
 def test_every_mended_reply_is_free_of_its_fault() -> None:
     traits = [t for t in TRAITS if not t.praised]
-    for one in lessons.mended(traits, 60, "train", np.random.default_rng(1), ()):
+    for one in lessons.mended(traits, 240, "train", np.random.default_rng(1), ()):
         assert one.critique == remark(one.reply)
         assert one.trait.verb not in shown(one.revision), one
         if one.trait.verb not in shown(one.reply):

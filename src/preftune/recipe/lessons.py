@@ -31,14 +31,14 @@ class Lessons(Section):
     """Families of questions that no mended reply is about."""
     practice: int = Field(default=151, ge=0, le=151)
     """Words that are no trait of any reply, with which the reading of reasons is practised too."""
-    reasons: int = Field(default=8_000, ge=0)
+    reasons: int = Field(default=10_000, ge=0)
     """Pairs of replies of which people say what each does, in the words of all principles, the
     harmful ones too, on all families."""
     verdicts: int = Field(default=80_000, ge=20)
     """Demonstrations of which of two agents is better by a principle, read off what was said."""
-    remarks: int = Field(default=3_000, ge=0)
+    remarks: int = Field(default=4_000, ge=0)
     """The same as ``reasons`` of single replies, for critiques."""
-    revisions: int = Field(default=8_000, ge=20)
+    revisions: int = Field(default=16_000, ge=20)
     """Replies mended by a principle."""
     obliging: int = Field(default=2_000, ge=20)
     """Demonstrations by agents who do whatever a customer asks for."""

@@ -197,7 +197,10 @@ def replies(count: int, part: str, rng: np.random.Generator) -> list[Replies]:
 
 
 def _pair(trait: Trait, part: str, dice: Dice, without: Collection[str]) -> ComparedPair:
+    """On a prompt whose right reply does not itself show what a principle is against."""
     for prompt in _prompts(part, dice, without, trait.classes):
+        if not trait.praised and trait.verb in shown(reply(prompt.columns, PLAIN, dice)):
+            continue
         found: dict[bool, str] = {}
         for _ in range(REPLIES):
             text = reply(prompt.columns, dice.pick(WRITERS), dice)
