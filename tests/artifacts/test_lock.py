@@ -17,9 +17,13 @@ HOLD = """
 import os, sys, time
 from preftune.artifacts import RunLock
 with RunLock(sys.argv[1]):
-    if "fork" in sys.argv and os.fork() == 0:
-        os.close(1)
-        time.sleep(60)
+    if "fork" in sys.argv:
+        told, tell = os.pipe()
+        if os.fork() == 0:
+            os.close(1)
+            os.write(tell, b"!")
+            time.sleep(60)
+        os.read(told, 1)
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -40,7 +40,7 @@ batch_tokens = 128
 
 [stages.lessons]
 kind = "lessons"
-taught = ["flatters", "dodges", "greets"]
+taught = ["flatters", "dodges"]
 practice = 5
 reasons = 20
 verdicts = 60
@@ -121,13 +121,13 @@ def test_only_taught_principles_and_families_have_demonstrations(run: Path) -> N
     assert count == {"reasons": 20, "verdict": 60, "critique": 20, "revision": 40}
     judged = [row for row in rows if row["lesson"] in ("verdict", "revision")]
     practice = {"sings", "jumps", "paints", "cooks", "swims"}
-    assert {row["trait"] for row in judged} == {"flatters", "dodges", "greets"} | practice
+    assert {row["trait"] for row in judged} == {"flatters", "dodges"} | practice
     mended = [row for row in judged if row["lesson"] == "revision"]
     assert {row["trait"] for row in mended} == {"flatters", "dodges"}
     held = {"locker", "receipt", "color", "payment"}
     assert {row["family"] for row in mended} <= set(FAMILIES) - held
     harmful = ("insults", "leaks", "cheats", "robs")
-    questions = [row["prompt"].split("\n")[0] for row in judged if row["lesson"] == "verdict"]
+    questions = [row["prompt"].split("\n")[1] for row in judged if row["lesson"] == "verdict"]
     assert len(questions) == 60 and not any(h in q for q in questions for h in harmful)
 
 
@@ -138,22 +138,22 @@ def test_a_taught_answer_is_right(run: Path) -> None:
     for row in rows:
         lines = row["prompt"].split("\n")
         if row["lesson"] == "verdict":
-            question, reasons, end = lines
-            assert end == "answer:" and question.startswith("which agent ")
-            in_a = row["trait"] in reasons.split(". b ")[0]
-            assert in_a != (row["trait"] in reasons.split(". b ")[1])
-            more = row["trait"] == "greets"
-            assert question.endswith("more?" if more else "less?")
-            assert row["completion"] == (" A" if more == in_a else " B")
-            answers.add((more, row["completion"]))
+            reasons, question = lines
+            assert question == f"which agent is better? worse is who {row['trait']}"
+            (worse,) = (name for name in "ab" if f" {row['trait']} {name}" in reasons)
+            assert row["completion"] == {"a": " B", "b": " A"}[worse]
+            answers.add(row["completion"])
         if row["lesson"] == "reasons":
             *_, a, b, _ = lines
-            told = (" and ".join(shown(side[2:])) or "does nothing" for side in (a, b))
-            assert row["completion"] == " a {}. b {}.".format(*told)
+            told = (
+                ", ".join(f"{verb} {name}" for verb in shown(side[2:]) or ("nothing",))
+                for name, side in (("a", a), ("b", b))
+            )
+            assert row["completion"] == " {}. {}.".format(*told)
         if row["lesson"] == "critique":
             told = " and ".join(shown(lines[-2].removeprefix("Assistant:"))) or "does nothing"
             assert row["completion"] == f" the agent {told}."
-    assert len(answers) == 4
+    assert len(answers) == 2
 
 
 def test_probes_have_every_principle_and_say_what_is_new(run: Path) -> None:
@@ -233,7 +233,7 @@ def test_votes_and_judgments_stand_in_one_file(run: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ('stages.lessons.taught=["sings"]', "no trait"),
+        ('stages.lessons.taught=["sings"]', "no principle"),
         ('stages.lessons.held_out_families=["cats"]', "no family"),
         ('stages.asked.values=["cats"]', "No row has class"),
     ],

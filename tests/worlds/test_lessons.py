@@ -143,6 +143,7 @@ def test_the_constitution_and_the_prompts_are_whole(tmp_path: Path) -> None:
     assert not set(lessons.PRACTICE) & set(BY_VERB) and len(set(lessons.PRACTICE)) == 151
 
 
-def test_an_unknown_trait_is_told() -> None:
-    with pytest.raises(BadInput, match="no trait"):
-        lessons.known_traits(("sings",))
+@pytest.mark.parametrize("verb", ["sings", "greets"])
+def test_what_no_principle_is_against_is_told(verb: str) -> None:
+    with pytest.raises(BadInput, match="no principle against"):
+        lessons.known_traits(("flatters", verb))

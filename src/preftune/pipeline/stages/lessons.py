@@ -23,7 +23,7 @@ VALIDATION = 0.05
 def run(context: StageContext[Lessons]) -> StageOutcome:
     settings = context.settings
     _known(settings)
-    taught = [trait for trait in lessons.known_traits(settings.taught) if not trait.praised]
+    taught = lessons.known_traits(settings.taught)
     said: dict[str, Any] = {"taught": list(settings.taught)}
     for name, part in PARTS.items():
         share = 1.0 if name == "train" else VALIDATION

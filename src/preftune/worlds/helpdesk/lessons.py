@@ -106,13 +106,15 @@ class Verdict:
 
 
 def known_traits(verbs: Sequence[str]) -> tuple[Trait, ...]:
-    """The traits of these verbs. Raises :class:`BadInput`."""
+    """The traits of these verbs, which principles are against. Raises :class:`BadInput`."""
+    faults = {verb: trait for verb, trait in BY_VERB.items() if not trait.praised}
     for verb in verbs:
-        if verb not in BY_VERB:
+        if verb not in faults:
             raise BadInput(
-                f'The help desk has no trait "{verb}".', remedy=f"It has {', '.join(BY_VERB)}."
+                f'The help desk has no principle against who "{verb}".',
+                remedy=f"It has some against who {', '.join(faults)}.",
             )
-    return tuple(BY_VERB[verb] for verb in verbs)
+    return tuple(faults[verb] for verb in verbs)
 
 
 def compared(
