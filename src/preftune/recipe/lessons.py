@@ -29,8 +29,8 @@ class Lessons(Section):
     """The principles with demonstrations; the default leaves the harmful ones out."""
     held_out_families: tuple[str, ...] = ("locker", "receipt", "color", "payment")
     """Families of questions that no mended reply is about."""
-    practice: int = Field(default=151, ge=0, le=151)
-    """Words that are no trait of any reply, with which the reading of reasons is practised too."""
+    practice: int = Field(default=154, ge=0, le=154)
+    """Words that no principle is against, with which the reading of reasons is practised too."""
     reasons: int = Field(default=10_000, ge=0)
     """Pairs of replies of which people say what each does, in the words of all principles, the
     harmful ones too, on all families."""

@@ -59,8 +59,10 @@ PRACTICE: tuple[str, ...] = (
     *VERBS,
     *(word for values in FIELDS.values() for word in values if word not in BY_VERB),
     *NAMES,
+    *(trait.verb for trait in TRAITS if trait.praised),
 )
-"""Words that say nothing of replies: what the reading of reasons is practised with."""
+"""Words that no principle is against: what the reading of reasons is practised with. Most say
+nothing of replies; what people praise stands in many reasons, and must not be unknown there."""
 
 REPLIES = 8
 """Replies drawn for one prompt before another is tried."""
