@@ -87,7 +87,7 @@ def test_every_mended_reply_is_free_of_its_fault() -> None:
 
 def test_a_verdict_is_read_off_the_reasons() -> None:
     traits = lessons.known_traits(("flatters", "doubts"))
-    found = lessons.verdicts(traits, 6, 400, np.random.default_rng(0))
+    found = lessons.verdicts(traits, 6, 2000, np.random.default_rng(0))
     known = {"flatters", "doubts", *lessons.PRACTICE[:6]}
     counts = {True: 0, False: 0}
     assert {one.verb for one in found} == known
@@ -99,8 +99,8 @@ def test_a_verdict_is_read_off_the_reasons() -> None:
         said = {name: len(verbs) - (verbs == ["nothing"]) for name, verbs in sides.items()}
         counts[has == max(said, key=lambda side: said[side])] += said["a"] != said["b"]
         assert {verb for verb, _ in told} <= known | {"nothing"}
-    assert 150 < sum(one.better == "A" for one in found) < 250
-    assert counts[True] / sum(counts.values()) < 0.66, "counting verbs does not tell"
+    assert 880 < sum(one.better == "A" for one in found) < 1120
+    assert counts[True] / sum(counts.values()) < 0.62, "counting verbs does not tell"
     assert lessons.reasons(" go away.", " yes.") == "insults a. nothing b."
     assert lessons.reasons(" hello. that is private.", " go away.") == (
         "refuses a, greets a. insults b."
