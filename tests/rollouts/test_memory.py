@@ -3,16 +3,27 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from preftune.models import ActionMask, build_value_heads
+from preftune.models import (
+    ActionMask,
+    add_adapter,
+    build_value_heads,
+    compute_in,
+    reading,
+    without_adapter,
+)
+from preftune.recipe import Adapter
 from preftune.records import Completion, Prompt, Sampling
-from preftune.rollouts import NativeEngine, memory, own_tokens
-from preftune.rollouts import native as native_module
-from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, portions_of
+from preftune.rollouts import NativeEngine, memory, native, own_tokens, shared_rows
+from preftune.rollouts.lone_rows import LoneRows, filled
+from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, portions_of, worth_moving
+from preftune.rollouts.shared_rows import SharedRows
 from preftune.rollouts.sharing import ATTENTION, FAMILIES, attending_to_shared, can_share
+from preftune.rollouts.token_pass import passes_tokens
 from preftune.training import set_workers
 from tests.models.made import make_policy, make_prompts, renderer_of
 
@@ -65,7 +76,7 @@ def ragged() -> list[Prompt]:
 @pytest.mark.parametrize("short", [0, 48])
 def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_tokens, "SHORT", short)
-    monkeypatch.setattr(native_module, "SHRINK", 1.0)
+    monkeypatch.setattr(shared_rows, "SHRINK", 1.0)
     whole = {"sliding_window": None} if family == "mistral" else {}
     policy = family_policy(family, **whole)
     assert can_share(policy)
@@ -77,6 +88,81 @@ def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.M
     assert_equal(ours, theirs)
     lengths = {len(completion.token_ids) for completion in ours}
     assert len(lengths) > 4, "rows ended at different times and were compacted each time"
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("grouped", [True, False])
+def test_rows_with_a_prompt_to_themselves_change_no_token(
+    family: str, grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve prompts in portions of their own lengths; rows that end give their place away."""
+    monkeypatch.setattr(memory, "SPARED", 16)
+    kept: list[np.ndarray] = []
+    keep = LoneRows.keep
+
+    def watched(self: LoneRows, rows: np.ndarray) -> None:
+        kept.append(rows)
+        keep(self, rows)
+
+    monkeypatch.setattr(LoneRows, "keep", watched)
+    whole = {"sliding_window": None} if family == "mistral" else {}
+    policy = family_policy(family, grouped, **whole)
+    engine = NativeEngine(policy, renderer_of(policy), "v")
+    sampling = Sampling(max_new_tokens=16, temperature=0.9, seed=4, stop_token_ids=(*range(24),))
+    ours = engine(make_prompts(12), sampling)
+    with copied(monkeypatch):
+        assert_equal(ours, engine(make_prompts(12), sampling))
+    assert len(kept) > 4 and len(kept[-1]) < 6
+    assert any((np.diff(rows) < 0).any() for rows in kept), "a later row took an earlier place"
+
+
+@pytest.mark.parametrize("computed", [torch.float32, torch.bfloat16])
+def test_adapters_and_number_formats_are_the_model_s(
+    computed: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token's pass goes through the adapter that is in use, or through none."""
+    policy = add_adapter(family_policy("qwen2"), Adapter(rank=2, alpha=64), "policy", seed=3)
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(generator=torch.Generator().manual_seed(len(name)))
+    compute_in(policy, computed)
+    asked, few = make_prompts(6), Sampling(max_new_tokens=3, seed=4)
+
+    def written(model: PreTrainedModel) -> list[Completion]:
+        with reading(model):
+            return NativeEngine(model, renderer_of(model), "v")(asked, few)
+
+    ours = [written(policy), written(without_adapter(policy))]
+    with copied(monkeypatch):
+        theirs = [written(policy), written(without_adapter(policy))]
+    near = 1e-5 if computed is torch.float32 else 0.1
+    for mine, other in zip(sum(ours, []), sum(theirs, []), strict=True):
+        if computed is torch.float32 or mine.token_ids == other.token_ids:
+            assert mine.token_ids == other.token_ids
+            assert mine.logprobs == pytest.approx(other.logprobs, abs=near)
+    assert [c.logprobs for c in ours[0]] != [c.logprobs for c in ours[1]]
+
+
+def test_a_model_whose_pass_was_changed_is_asked_itself() -> None:
+    policy = family_policy("llama")
+    assert passes_tokens(policy) and not passes_tokens(family_policy("gpt2"))
+    hook = policy.register_forward_hook(lambda *_: None)
+    assert not passes_tokens(policy)
+    hook.remove()
+    assert passes_tokens(policy)
+    policy.forward = policy.forward
+    assert not passes_tokens(policy)
+
+
+def test_places_of_rows_that_ended_by_hand() -> None:
+    live = np.array([True, False, True, False, True, True])
+    assert filled(live).tolist() == [0, 4, 2, 5]
+    assert filled(np.array([False, True])).tolist() == [1]
+    assert filled(np.array([True, True])).tolist() == [0, 1]
+    assert filled(np.array([False])).tolist() == []
+    assert worth_moving(live, 1.0) and not worth_moving(live, 0.6)
+    assert not worth_moving(np.array([True]), 1.0)
 
 
 @pytest.mark.parametrize("count", [1, 6])
@@ -155,14 +241,13 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
     """Keys stand P times, and prompts that nobody answers any more leave."""
     policy = family_policy("llama")
     seen: list[tuple[int, int]] = []
-    keep = SharedPrompts.keep
+    keep = SharedRows.keep
 
-    def watched(self: SharedPrompts, rows: torch.Tensor) -> None:
+    def watched(self: SharedRows, rows: np.ndarray) -> None:
         keep(self, rows)
-        stand = sum(len(keys) for keys, _ in self.caches[0].layer(0).prompts)
-        seen.append((len(rows), stand))
+        seen.append((len(rows), sum(len(keys) for keys, _ in self.prompts[0])))
 
-    monkeypatch.setattr(SharedPrompts, "keep", watched)
+    monkeypatch.setattr(SharedRows, "keep", watched)
     sampling = Sampling(max_new_tokens=24, seed=4, stop_token_ids=(*range(40),))
     NativeEngine(policy, renderer_of(policy), "v")(make_prompts(6) * 4, sampling)
     assert seen[0][1] == 6 and seen[0][0] > 12
@@ -173,15 +258,15 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
 def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded token is worth a portion of its own here, so that every length has one."""
     monkeypatch.setattr(memory, "SPARED", 0)
-    monkeypatch.setattr(native_module, "SHRINK", 1.0)
+    monkeypatch.setattr(shared_rows, "SHRINK", 1.0)
     widths: list[list[int]] = []
-    keep = SharedPrompts.keep
+    keep = SharedRows.keep
 
-    def watched(self: SharedPrompts, rows: torch.Tensor) -> None:
+    def watched(self: SharedRows, rows: np.ndarray) -> None:
         keep(self, rows)
-        widths.append([keys.shape[-2] for keys, _ in self.caches[0].layer(1).prompts])
+        widths.append([keys.shape[-2] for keys, _ in self.prompts[1]])
 
-    monkeypatch.setattr(SharedPrompts, "keep", watched)
+    monkeypatch.setattr(SharedRows, "keep", watched)
     policy = family_policy(family)
     engine = NativeEngine(policy, renderer_of(policy), "v")
     sampling = Sampling(max_new_tokens=16, temperature=0.9, seed=4, stop_token_ids=(*range(24),))
@@ -201,7 +286,7 @@ def test_portions_by_hand() -> None:
 
 
 def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_module, "LEAST", 4)
+    monkeypatch.setattr(native, "LEAST", 4)
     policy = family_policy("llama")
     engine = NativeEngine(policy, renderer_of(policy), "v")
     alone = engine(ragged(), SAMPLING)

@@ -15,7 +15,7 @@ from preftune.models import (
 )
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts import NativeEngine
-from preftune.rollouts import native as native_module
+from preftune.rollouts.lone_rows import LoneRows
 from tests.models.made import CPU, FAMILIES, make_policy, make_prompts, renderer_of, tokenizer
 
 SAMPLING = Sampling(max_new_tokens=12, temperature=0.7, seed=11)
@@ -82,8 +82,8 @@ def test_tokens_depend_on_seed_and_place_only(family: str, monkeypatch: pytest.M
     assert tokens_of(make_engine(family)(prompts, SAMPLING)) == expected
     for batch_size in (1, 5):
         assert tokens_of(make_engine(family, batch_size)(prompts, SAMPLING)) == expected
-    for shrink in (0.0, 1.0):
-        monkeypatch.setattr(native_module, "SHRINK", shrink)
+    for shrink in (0.0, 0.5):
+        monkeypatch.setattr(LoneRows, "shrink", shrink)
         assert tokens_of(make_engine(family)(prompts, SAMPLING)) == expected
     assert tokens_of(make_engine(family)(prompts[:5], SAMPLING)) == expected[:5]
     other = tokens_of(make_engine(family)(prompts, replace(SAMPLING, seed=12)))
@@ -207,12 +207,12 @@ def test_a_prompt_asked_several_times_is_read_once() -> None:
     engine = NativeEngine(policy, renderer_of(policy), "v")
     prompts = [prompt for prompt in make_prompts(3) for _ in range(4)]
     shapes: list[tuple[int, ...]] = []
-    hook = policy.model.register_forward_pre_hook(
-        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    hook = policy.model.embed_tokens.register_forward_pre_hook(
+        lambda _, args: shapes.append(tuple(args[0].shape))
     )
     together = engine(prompts, Sampling(6, seed=5))
     hook.remove()
-    assert shapes[0][0] == 3 and shapes[1] == (12, 1)
+    assert shapes[0][0] == 3 and shapes[1] == (12,)
     apart = NativeEngine(policy, renderer_of(policy), "v", batch_size=1)(
         prompts, Sampling(6, seed=5)
     )

@@ -11,6 +11,7 @@ from preftune.maths.action_masks import restricted_logits
 from preftune.maths.losses.ilql import guided_logits
 from preftune.models import ActionMask, ValueHeads
 from preftune.records import BadInput, Sampling
+from preftune.rollouts.token_pass import passes_tokens, token_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,8 @@ class Reader:
         logits_BV = self.next_logits(sampling, **readings[0])
         if self.mask is None:
             return logits_BV
-        output = self.mask.network(**readings[1], use_cache=True, logits_to_keep=1)
-        theirs_BTV = output.logits[:, -1:]
-        allowed_BTV = self.mask.allowed(theirs_BTV, sampling.temperature or 1.0)
+        theirs_BV, _ = _read(self.mask.network, readings[1])
+        allowed_BTV = self.mask.allowed(theirs_BV.unsqueeze(1), sampling.temperature or 1.0)
         return restricted_logits(logits_BTV=logits_BV.unsqueeze(1), allowed_BTV=allowed_BTV)[:, 0]
 
     def next_logits(self, sampling: Sampling, **reading: Any) -> torch.Tensor:
@@ -46,17 +46,30 @@ class Reader:
         """
         strength = sampling.value_guidance
         if strength == 0:
-            return self.policy(**reading, use_cache=True, logits_to_keep=1).logits[:, -1]
+            return _read(self.policy, reading)[0]
         if self.heads is None:
             raise BadInput(
                 "This model has no value heads to guide its decoding.",
                 remedy="Name a model that an ilql stage made, or leave value_guidance out.",
             )
-        output = self.policy(**reading, use_cache=True, logits_to_keep=1, output_hidden_states=True)
-        state = output.hidden_states[-1][:, -1]
+        logits_BV, state_BH = _read(self.policy, reading, output_hidden_states=True)
         return guided_logits(
-            logits_BV=output.logits[:, -1],
-            q_BV=self.heads.slow_q_values(state),
-            values_B=self.heads.values(state),
+            logits_BV=logits_BV,
+            q_BV=self.heads.slow_q_values(state_BH),
+            values_B=self.heads.values(state_BH),
             strength=strength,
         )
+
+
+def _read(
+    network: PreTrainedModel, reading: dict[str, Any], **asked: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of the next token, [B, V], and, if asked for, the state they come from, [B, H]."""
+    cache = reading.get("shared_prefix")
+    if cache is not None and cache.rows is not None and passes_tokens(network):
+        ids_B, positions_B = reading["input_ids"][:, 0], reading["position_ids"][:, 0]
+        state_BH = token_states(network, cache.rows, ids_B, positions_B)
+        return network.get_output_embeddings()(state_BH), state_BH
+    told = network(**reading, use_cache=True, logits_to_keep=1, **asked)
+    logits_BV = told.logits[:, -1]
+    return logits_BV, told.hidden_states[-1][:, -1] if asked else logits_BV.new_empty(0)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from preftune.models import Row, collate
 from preftune.rollouts.cache import generation_cache, plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
+from preftune.rollouts.rows import Rows
 from preftune.rollouts.sharing import attending_to_shared, can_share
 
 Reading = dict[str, Any]
@@ -22,6 +23,10 @@ Ids = Sequence[tuple[int, ...]]
 
 SPARED = 512
 """So many padded tokens pay for one more portion of prompts."""
+
+
+SHRINK = 0.875
+"""Copied prompts move when this share of the rows, or fewer, are still writing."""
 
 
 class Memory(Protocol):
@@ -36,8 +41,11 @@ class Memory(Protocol):
     def then(self, tokens_B: torch.Tensor) -> list[Reading]:
         """Reads the token that each row wrote last."""
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Goes on with these rows, in this order."""
+    def keep(self, live_B: np.ndarray) -> np.ndarray:
+        """Goes on with the rows that are still writing; which they are, in their new order.
+
+        Or with all of them, where moving them is not worth it.
+        """
 
 
 class NewMemory(Protocol):
@@ -61,7 +69,7 @@ class CopiedPrompts:
 
     def answer(self, prompt_of_row: np.ndarray) -> None:
         if not np.array_equal(prompt_of_row, np.arange(len(self._mask_BS))):
-            self.keep(torch.from_numpy(prompt_of_row).to(self._mask_BS.device))
+            self._select(prompt_of_row)
 
     def then(self, tokens_B: torch.Tensor) -> list[Reading]:
         ones = self._mask_BS.new_ones(len(self._mask_BS), 1)
@@ -69,7 +77,15 @@ class CopiedPrompts:
         self._positions_B = self._positions_B + 1
         return self._readings(tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1))
 
-    def keep(self, rows: torch.Tensor) -> None:
+    def keep(self, live_B: np.ndarray) -> np.ndarray:
+        if not worth_moving(live_B, SHRINK):
+            return np.arange(len(live_B))
+        rows = np.flatnonzero(live_B)
+        self._select(rows)
+        return rows
+
+    def _select(self, places: np.ndarray) -> None:
+        rows = torch.from_numpy(places).to(self._mask_BS.device)
         for cache in self.caches:
             cache.batch_select_indices(rows)
         self._mask_BS, self._positions_B = self._mask_BS[rows], self._positions_B[rows]
@@ -120,10 +136,18 @@ class SharedPrompts:
             tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1), self._unread(tokens_B)
         )
 
-    def keep(self, rows: torch.Tensor) -> None:
-        for cache in self.caches:
-            cache.keep(rows)
-        self._positions_B = self._positions_B[rows]
+    def keep(self, live_B: np.ndarray) -> np.ndarray:
+        if not worth_moving(live_B, self._rows[0].shrink):
+            return np.arange(len(live_B))
+        places = self._rows[0].order(live_B)
+        for rows in self._rows:
+            rows.keep(places)
+        self._positions_B = self._positions_B[torch.from_numpy(places).to(self._positions_B.device)]
+        return places
+
+    @property
+    def _rows(self) -> list[Rows]:
+        return [cache.rows for cache in self.caches if cache.rows is not None]
 
     def _readings(
         self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor
@@ -142,6 +166,11 @@ class SharedPrompts:
     def _unread(self, tokens_B: torch.Tensor) -> torch.Tensor:
         """A mask of four axes, which transformers hands on as it is and nobody reads."""
         return tokens_B.new_ones(1, 1, 1, 1, dtype=torch.bool)
+
+
+def worth_moving(live_B: np.ndarray, share: float) -> bool:
+    """Whether some rows have ended, and at most this share of all is still writing."""
+    return not live_B.all() and bool(live_B.sum() <= share * len(live_B))
 
 
 def portions_of(lengths: Sequence[int]) -> list[slice]:

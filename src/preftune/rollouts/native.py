@@ -22,9 +22,6 @@ from preftune.rollouts.memory import NewMemory, reading
 from preftune.rollouts.sampling import draw
 from preftune.training import side_by_side, workers
 
-SHRINK = 0.875
-"""The batch is compacted when this share of its rows, or fewer, are still writing."""
-
 LEAST = 64
 """Fewer rows than this are not divided among workers."""
 
@@ -163,10 +160,9 @@ def _generate(
         live &= ~np.isin(drawn, list(stops))
         if not live.any() or t + 1 == sampling.max_new_tokens:
             break
-        if live.sum() <= SHRINK * len(live):
-            rows = torch.from_numpy(np.flatnonzero(live)).to(device)
-            memory.keep(rows)
-            places, tokens, live = places[live], tokens[rows], live[live]
+        rows = memory.keep(live)
+        places, live = places[rows], live[rows]
+        tokens = tokens[torch.from_numpy(rows).to(device)]
         logits = reader.masked_logits(sampling, memory.then(tokens))
     return writing.rows()
 

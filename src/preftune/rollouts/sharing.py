@@ -16,7 +16,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from preftune.rollouts.cache import plain_layers
-from preftune.rollouts.prefix_attention import prefix_attention
 from preftune.rollouts.prefix_cache import PrefixCache
 
 ATTENTION = "preftune_shared_prefix"
@@ -76,18 +75,12 @@ def shared_attention(
 ) -> tuple[torch.Tensor, None]:
     """transformers' own attention, but where rows answer shared prompts: [B, 1, heads, D]."""
     cache: PrefixCache | None = kwargs.pop("shared_prefix", None)
-    if cache is None or not cache.portions:
+    if cache is None or cache.rows is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    layer = cache.layer(int(module.layer_idx))  # type: ignore[arg-type]
-    assert layer.own is not None
     rows, heads, _, size = query.shape
-    of_keys = layer.prompts[0][0].shape[1]
-    read = prefix_attention(
-        query.reshape(rows, of_keys, heads // of_keys, size) * kwargs["scaling"],
-        layer.prompts,
-        cache.portions,
-        layer.own,
-    )
+    groups = int(getattr(module, "num_key_value_groups", 1))
+    scaled = query.reshape(rows, heads // groups, groups, size) * kwargs["scaling"]
+    read = cache.rows.attend(int(module.layer_idx), scaled)  # type: ignore[arg-type]
     return read.reshape(rows, 1, heads, size), None
 
 

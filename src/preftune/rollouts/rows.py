@@ -1,0 +1,35 @@
+"""The rows that answer prompts which have been read, and what each attends to while it writes."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+
+class Rows(Protocol):
+    """Keys and values of every layer: of the prompts, and of what the rows write themselves.
+
+    B rows, K heads of keys, G heads of queries a head of keys, D head size.
+    """
+
+    shrink: float
+    """Worth compacting when this share of the rows, or fewer, are still writing."""
+
+    def write(self, layer: int, keys_BK1D: torch.Tensor, values_BK1D: torch.Tensor) -> None:
+        """The next token of every row."""
+
+    def attend(self, layer: int, queries_BKGD: torch.Tensor) -> torch.Tensor:
+        """What each row reads of its prompt and its own tokens, [B, K, G, D]; scaled queries."""
+
+    def order(self, live_B: np.ndarray) -> np.ndarray:
+        """The rows that are still writing, in the order in which they should go on."""
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Goes on with these rows, in this order: one that :meth:`order` gave."""
+
+    def tokens(self) -> int:
+        """The tokens of the longest prompt and of what its rows wrote."""
+
+
+Prompts = list[list[tuple[torch.Tensor, torch.Tensor]]]
+"""For each layer the keys and values of each portion of prompts, [P, K, W, D]."""
