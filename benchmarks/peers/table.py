@@ -81,6 +81,17 @@ def working_bytes(run: Measured, trained_bytes: int) -> int:
     return run["peak_bytes"] - run["loaded_bytes"] - 3 * trained_bytes
 
 
+def least_seconds(run: Measured, ceiling: float) -> float:
+    """A timed step's useful operations at ``ceiling`` GFLOP/s, and no time for anything else."""
+    steps = len(run["steps"])
+    timed = max(steps - 1, 1)
+    operations = [
+        phase["useful_flops"] / (steps if name == "reference" else timed)
+        for name, phase in run["phases"].items()
+    ]
+    return sum(operations) / ceiling / 1e9
+
+
 def summary(result: Mapping[str, Any], clock: str) -> list[dict[str, Any]]:
     """A row for each peer: its fastest variant against ours, void where the work differs."""
     runs = result["runs"]
@@ -113,6 +124,7 @@ def _alone(result: Mapping[str, Any], ours: Sequence[Measured], clock: str) -> d
         "runs": mine.runs,
         "apart": {},
         "peak_memory_ratio": None,
+        "limit": None,
     }
 
 
@@ -148,7 +160,16 @@ def _row(
         "runs": min(mine.runs, other.runs),
         "apart": told.apart,
         "peak_memory_ratio": sizes[0] / sizes[1] if sizes[1] > 0 else None,
+        "limit": _limit(result, ours[0], other),
     }
+
+
+def _limit(result: Mapping[str, Any], ours: Measured, peer: Pace) -> float | None:
+    """The ratio of a side that computes useful operations only, all at the machine's ceiling."""
+    if not ours.get("phases"):
+        return None
+    least = least_seconds(ours, result["ceiling"][result["precision"]])
+    return float(ours["rows_per_step"] / least / peer.rows_per_second)
 
 
 PHASES = ("reference", "generate", "score", "credit", "update")
@@ -231,13 +252,17 @@ def _plain(row: Mapping[str, Any]) -> str:
 
 
 HEAD = (
-    "| work | model | precision | lengths | peer | ours | peer's | ratio | spread | memory |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+    "| work | model | precision | lengths | peer | ours | peer's | ratio | limit | spread "
+    "| memory |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The table. ``void``: the two sides did not do the same work."""
+    """The table. ``void``: the two sides did not do the same work.
+
+    ``limit`` is the ratio that useful operations alone at the machine's matmul rate would give.
+    """
     lines = [HEAD]
     for row in rows:
         ratio = "void" if row["ratio"] is None else f"{row['ratio']:.2f} ×"
@@ -253,6 +278,7 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
             f"{row['ours']:.3g} {row['unit']}",
             "–" if row["peer"] is None else f"{row['peer']:.3g}",
             ratio,
+            "–" if row["limit"] is None else f"{row['limit']:.3g} ×",
             f"{row['spread']:.0%}",
             "–" if memory is None else f"{memory:.2f} ×",
         )

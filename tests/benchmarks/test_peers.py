@@ -112,7 +112,19 @@ def test_memory_is_counted_above_what_any_training_needs() -> None:
     heavy = run("TRL", [9.0, 4.0], peak_bytes=2200)
     (row,) = summary(result(run("ours", [9.0, 1.0]), heavy), "wall")
     assert row["peak_memory_ratio"] == 300 / 600
-    assert "| 4.00 × | 0% | 0.50 × |" in markdown([row])
+    assert "| 4.00 × | – | 0% | 0.50 × |" in markdown([row])
+
+
+def test_the_limit_is_useful_operations_alone_at_the_ceiling() -> None:
+    """20 GFLOP in the timed step and 8 for both: 24 a step, .6 s at 40 GFLOP/s; theirs takes 4."""
+    phases = {
+        "reference": {"seconds": 1.0, "useful_flops": 8e9},
+        "update": {"seconds": 1.0, "useful_flops": 20e9},
+    }
+    ours, theirs = run("ours", [9.0, 1.0], phases=phases), run("TRL", [9.0, 4.0])
+    (row,) = summary(result(ours, theirs, ceiling={"float32": 40.0}), "wall")
+    assert row["limit"] == pytest.approx(4 / 0.6)
+    assert "| 4.00 × | 6.67 × |" in markdown([row])
 
 
 def test_mixed_lengths_run_from_one_to_the_longest_and_average_half() -> None:

@@ -1,10 +1,14 @@
 """bfloat16 passes: what is in it, what stays float32, and that float32 stays what it was."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from preftune.models import (
+    FUSED,
     collate,
     compute_in,
     computed_in,
@@ -36,6 +40,37 @@ def test_products_are_bfloat16_and_weights_and_gradients_float32(family: str) ->
     half[mask].sum().backward()
     assert {p.dtype for p in policy.parameters()} == {torch.float32}
     assert {p.grad.dtype for p in policy.parameters() if p.grad is not None} == {torch.float32}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_beside_bfloat16_is_computed_in_float32(family: str) -> None:
+    """With a gradient and without one alike, so that policy and reference start equal."""
+    policy, batch = make_policy(family), collate(make_rows(4), PAD, CPU)
+    kinds: list[torch.dtype] = []
+    fused = functional.scaled_dot_product_attention
+
+    def watched(query: torch.Tensor, *rest: torch.Tensor, **more: Any) -> torch.Tensor:
+        read = fused(query, *rest, **more)
+        kinds.append(read.dtype)
+        return read
+
+    compute_in(policy, torch.bfloat16)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(functional, "scaled_dot_product_attention", watched)
+        learning = response_logprobs(policy, batch, 1.0)
+        with torch.no_grad():
+            told = response_logprobs(policy, batch, 1.0)
+    assert torch.equal(learning, told)
+    assert kinds and set(kinds) == {torch.float32}
+    compute_in(policy, torch.float32)
+    assert policy.config._attn_implementation == FUSED
+
+
+def test_another_attention_stays_beside_bfloat16() -> None:
+    policy = make_policy()
+    policy.set_attn_implementation("eager")
+    compute_in(policy, torch.bfloat16)
+    assert policy.config._attn_implementation == "eager"
 
 
 def test_float32_is_bit_for_bit_what_it_was_without_the_key() -> None:

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from preftune.models import (
+    FUSED_IN_FLOAT32,
     ActionMask,
     add_adapter,
     build_value_heads,
@@ -222,6 +223,10 @@ def test_the_model_attends_as_before_afterwards() -> None:
             pass
         assert policy.config._attn_implementation == ATTENTION, "another user is still inside"
     assert policy.config._attn_implementation == "sdpa"
+    compute_in(policy, torch.bfloat16)
+    with attending_to_shared([policy]):
+        assert policy.config._attn_implementation == ATTENTION
+    assert policy.config._attn_implementation == FUSED_IN_FLOAT32
 
 
 def test_another_attention_fails_at_once_rather_than_forget_the_prompt() -> None:

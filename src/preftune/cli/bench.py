@@ -96,6 +96,7 @@ def row(work: str, unit: str, values: list[float], **more: Any) -> dict[str, Any
         "peer": None,
         "peer_name": None,
         "ratio": None,
+        "limit": None,
         "peak_memory_ratio": None,
         **more,
     }

@@ -10,6 +10,7 @@ from preftune.models.adapters import (
     weights_digest,
     without_adapter,
 )
+from preftune.models.attention import FUSED, FUSED_IN_FLOAT32, fused_beside
 from preftune.models.batches import Batch, collate, micro_batches
 from preftune.models.checkpointing import forget_activations
 from preftune.models.embeddings import embed_by_cooccurrence
@@ -94,6 +95,8 @@ __all__ = [
     "ActionMask",
     "Axes",
     "Batch",
+    "FUSED",
+    "FUSED_IN_FLOAT32",
     "Ensemble",
     "Fitted",
     "LinearModel",
@@ -121,6 +124,7 @@ __all__ = [
     "embed_by_cooccurrence",
     "first_member",
     "forget_activations",
+    "fused_beside",
     "fresh_head",
     "is_over",
     "network_over",

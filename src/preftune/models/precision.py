@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from preftune.models.attention import attend_beside
+
 _MARK = "preftune_compute_dtype"
 
 
@@ -19,6 +21,7 @@ def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
     Networks that share the body share this. A reward or value head is read in float32.
     """
     setattr(_body(model), _MARK, dtype)
+    attend_beside(model, dtype)
 
 
 def computed_in(model: PreTrainedModel) -> torch.dtype:

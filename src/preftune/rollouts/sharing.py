@@ -15,12 +15,13 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from preftune.models import FUSED, FUSED_IN_FLOAT32, computed_in, fused_beside
 from preftune.rollouts.cache import plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
 
 ATTENTION = "preftune_shared_prefix"
-REPLACED = "sdpa"
-"""The attention it stands in for, and is equal to; models that run another keep theirs."""
+REPLACED = frozenset({FUSED, FUSED_IN_FLOAT32})
+"""The attentions it stands in for, and is equal to; models that run another keep theirs."""
 
 FAMILIES = frozenset({"gpt2", "llama", "mistral", "qwen2", "qwen3"})
 """Families that hand every argument on to the attention, each with a test of equality."""
@@ -34,7 +35,7 @@ def can_share(model: PreTrainedModel) -> bool:
     config = model.config
     return (
         config.model_type in FAMILIES
-        and config._attn_implementation in (REPLACED, ATTENTION)
+        and config._attn_implementation in REPLACED | {ATTENTION}
         and plain_layers(config) > 0
         and not model.training
     )
@@ -62,7 +63,7 @@ def _leave(model: PreTrainedModel) -> None:
     with _switching:
         _users[model] -= 1
         if _users[model] == 0:
-            model.set_attn_implementation(REPLACED)
+            model.set_attn_implementation(fused_beside(computed_in(model), model.device))
 
 
 def shared_attention(
