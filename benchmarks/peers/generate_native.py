@@ -15,7 +15,7 @@ from benchmarks.peers.scripted_native import scripted
 from benchmarks.peers.stopwatch import Stopwatch
 from benchmarks.peers.useful import useful_on_policy
 from preftune.data import load_prompts
-from preftune.models import compute_in, load_policy, load_tokenizer, renderer_for
+from preftune.models import compute_in, load_policy, load_tokenizer, reading, renderer_for
 from preftune.records import Sampling
 from preftune.rollouts import NativeEngine
 
@@ -28,7 +28,7 @@ def main() -> None:
     engine = NativeEngine(policy, renderer_for(policy, load_tokenizer(job.model), job.model), "0")
     prompts = load_prompts(job.rows)
     watch, written = Stopwatch(), []
-    with scripted(job):
+    with scripted(job), reading(policy):
         watch.begin()
         for turn in range(job.steps):
             answers = engine(prompts, Sampling(max_new_tokens=job.length, seed=turn))
