@@ -10,7 +10,7 @@ from preftune.models.adapters import (
     weights_digest,
     without_adapter,
 )
-from preftune.models.attention import FUSED, FUSED_IN_FLOAT32, fused_beside
+from preftune.models.attention import FUSED, FUSED_IN_FLOAT32, as_given, fused_beside
 from preftune.models.batches import Batch, collate, micro_batches
 from preftune.models.checkpointing import forget_activations
 from preftune.models.embeddings import embed_by_cooccurrence
@@ -110,6 +110,7 @@ __all__ = [
     "adapters_in",
     "add_adapter",
     "autocast_of",
+    "as_given",
     "average_weights",
     "axes_of",
     "axis_scores",

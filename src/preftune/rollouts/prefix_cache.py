@@ -31,14 +31,16 @@ class PrefixLayer(CacheLayerMixin):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Portions of prompts one after the other, then a token of every row.
+        """Portions of prompts one after the other, then a token of every row; values in the type
+        of the keys, which rotation may have made float32.
 
         For the latter nothing is handed back: the shared attention asks the rows, and any other
         attention fails at once.
         """
         self.lazy_initialization(key_states, value_states)
         if self.rows is None:
-            self.prompts.append((key_states.contiguous(), value_states.contiguous()))
+            values = value_states.to(key_states.dtype)
+            self.prompts.append((key_states.contiguous(), values.contiguous()))
             return key_states, value_states
         self.rows.write(self.number, key_states, value_states)
         return key_states.new_empty(0), value_states.new_empty(0)

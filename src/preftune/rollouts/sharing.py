@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from preftune.models import FUSED, FUSED_IN_FLOAT32, computed_in, fused_beside
+from preftune.models import FUSED, FUSED_IN_FLOAT32, as_given, computed_in, fused_beside
 from preftune.rollouts.cache import plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
 
@@ -81,7 +81,8 @@ def shared_attention(
     rows, heads, _, size = query.shape
     groups = int(getattr(module, "num_key_value_groups", 1))
     scaled = query.reshape(rows, heads // groups, groups, size) * kwargs["scaling"]
-    read = cache.rows.attend(int(module.layer_idx), scaled)  # type: ignore[arg-type]
+    with as_given(query.device):
+        read = cache.rows.attend(int(module.layer_idx), scaled)  # type: ignore[arg-type]
     return read.reshape(rows, 1, heads, size), None
 
 

@@ -19,6 +19,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from preftune.models import as_given
 from preftune.rollouts.rows import Rows
 
 FAMILIES = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
@@ -59,7 +60,8 @@ def token_states(
         queries, keys, values = _projected(attention, _norm(layer.input_layernorm, states))
         rows.write(number, turned.of(keys).unsqueeze(2), values.unsqueeze(2))
         groups = turned_and_scaled.of(queries).unflatten(1, (-1, attention.num_key_value_groups))
-        read = rows.attend(number, groups)
+        with as_given(states.device):
+            read = rows.attend(number, groups)
         states = states + attention.o_proj(read.reshape(len(states), -1))
         states = states + layer.mlp(_norm(layer.post_attention_layernorm, states))
     return _norm(body.norm, states)
