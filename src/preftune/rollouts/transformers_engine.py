@@ -9,6 +9,7 @@ from transformers import GenerationConfig, PreTrainedModel
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from preftune.artifacts import derive_seed
+from preftune.models import FUSED, FUSED_IN_FLOAT32
 from preftune.recipe import TransformersRollouts
 from preftune.records import RunFailed, Sampling
 from preftune.rollouts.hosted import Written
@@ -36,6 +37,8 @@ class TransformersBackend:
         attention = self.policy.config._attn_implementation
         training = self.policy.training
         try:
+            if attention == FUSED_IN_FLOAT32:  # a name that its continuous batching does not know
+                self.policy.set_attn_implementation(FUSED)
             found = _continuous(self.policy)(
                 [list(ids) for ids in prompts],
                 generation_config=_generation(sampling, stops),
