@@ -192,6 +192,7 @@ def phase_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "work": result["work"],
                 "model": result["model"],
                 "precision": result["precision"],
+                "lengths": result["lengths"],
                 "phase": name,
                 "share_of_time": median(shares),
                 "useful_gflops": median(rates),
@@ -202,8 +203,9 @@ def phase_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 PHASE_HEAD = (
-    "| work | model | precision | phase | of the time | useful GFLOP/s | of the ceiling |\n"
-    "|---|---|---|---|---|---|---|"
+    "| work | model | precision | lengths | phase | of the time | useful GFLOP/s "
+    "| of the ceiling |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -215,6 +217,7 @@ def phase_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
             row["work"],
             row["model"],
             row["precision"],
+            row["lengths"] or "–",
             row["phase"],
             f"{row['share_of_time']:.0%}",
             f"{row['useful_gflops']:.3g}",
