@@ -167,8 +167,7 @@ def need_of(settings: Section, network: Network, half: bool) -> Need | None:
         step += network.holes(tokens, settings, half)
     logits = _responses(settings, tokens) * network.vocabulary
     if _has_head(settings):
-        held_logits = logits if logits <= FEW_LOGITS else FEW_LOGITS // 4
-        step += LOGIT_COPIES * FLOAT * held_logits
+        step += LOGIT_COPIES * FLOAT * min(logits, FEW_LOGITS)
     best = trained if _keeps_best(settings) else 0
     return Need(
         networks=FLOAT * held,

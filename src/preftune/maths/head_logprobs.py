@@ -100,8 +100,16 @@ class _HeadStatistics(torch.autograd.Function):
             if hidden_grads is not None:
                 hidden_grads[part] = grads @ cast_VH
             if weight_grads is not None:
-                weight_grads += grads.t() @ hidden_NH[part].to(context.dtype)
+                _add_product(weight_grads, grads.t(), hidden_NH[part].to(context.dtype))
         return hidden_grads, weight_grads, None, None, None, None
+
+
+def _add_product(total: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+    """``total += left @ right`` without a table for the product where the types are one."""
+    if total.dtype == left.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
 def _wide(states: torch.Tensor) -> torch.dtype:

@@ -12,8 +12,8 @@ from preftune.models.precision import computed_in
 
 FEW_LOGITS = 2**23
 """Up to this many logits (32 MiB) are made at once, as the model makes them."""
-TOGETHER = {"cpu": 2**21}
-"""Logits of a chunk: what a processor's cache holds."""
+TOGETHER = {"cpu": 2**23}
+"""Logits of a chunk: fewer would read and write the head's matrix more often than it computes."""
 TOGETHER_ELSEWHERE = 2**27
 _PLAIN = "preftune_plain_head"
 _trying = threading.Lock()
