@@ -19,7 +19,7 @@ from preftune.models import (
 )
 from preftune.recipe import Adapter
 from preftune.records import Completion, Prompt, Sampling
-from preftune.rollouts import NativeEngine, memory, native, own_tokens, shared_rows
+from preftune.rollouts import NativeEngine, memory, native, own_tokens
 from preftune.rollouts.lone_rows import LoneRows, filled
 from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, portions_of, worth_moving
 from preftune.rollouts.shared_rows import SharedRows
@@ -77,7 +77,7 @@ def ragged() -> list[Prompt]:
 @pytest.mark.parametrize("short", [0, 48])
 def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_tokens, "SHORT", short)
-    monkeypatch.setattr(shared_rows, "SHRINK", 1.0)
+    monkeypatch.setattr(SharedRows, "shrink", 1.0)
     whole = {"sliding_window": None} if family == "mistral" else {}
     policy = family_policy(family, **whole)
     assert can_share(policy)
@@ -137,11 +137,12 @@ def test_adapters_and_number_formats_are_the_model_s(
     ours = [written(policy), written(without_adapter(policy))]
     with copied(monkeypatch):
         theirs = [written(policy), written(without_adapter(policy))]
-    near = 1e-5 if computed is torch.float32 else 0.1
-    for mine, other in zip(sum(ours, []), sum(theirs, []), strict=True):
-        if computed is torch.float32 or mine.token_ids == other.token_ids:
-            assert mine.token_ids == other.token_ids
-            assert mine.logprobs == pytest.approx(other.logprobs, abs=near)
+    near, least = (1e-5, 12) if computed is torch.float32 else (0.1, 9)
+    pairs = list(zip(sum(ours, []), sum(theirs, []), strict=True))
+    equal = [(mine, other) for mine, other in pairs if mine.token_ids == other.token_ids]
+    assert len(equal) >= least, f"of {len(pairs)}; rounding may change a token"
+    for mine, other in equal:
+        assert mine.logprobs == pytest.approx(other.logprobs, abs=near)
     assert [c.logprobs for c in ours[0]] != [c.logprobs for c in ours[1]]
 
 
@@ -263,7 +264,7 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
 def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded token is worth a portion of its own here, so that every length has one."""
     monkeypatch.setattr(memory, "SPARED", 0)
-    monkeypatch.setattr(shared_rows, "SHRINK", 1.0)
+    monkeypatch.setattr(SharedRows, "shrink", 1.0)
     widths: list[list[int]] = []
     keep = SharedRows.keep
 

@@ -22,22 +22,22 @@ class LoneRows:
     ) -> None:
         self._slabs = [_emptied(layer, capacity) for layer in prompts]
         self._masks = [None if one is None else _mask(one, capacity) for one in hidden_PW]
-        self._counts = [slab.rows for slab in self._slabs[0]]
+        self._portions = self._placed()
 
     def write(self, layer: int, keys_BK1D: torch.Tensor, values_BK1D: torch.Tensor) -> None:
-        for slab, rows in zip(self._slabs[layer], self._portions(), strict=True):
+        for slab, rows in zip(self._slabs[layer], self._portions, strict=True):
             slab.write(keys_BK1D[rows, :, 0], values_BK1D[rows, :, 0])
 
     def attend(self, layer: int, queries_BKGD: torch.Tensor) -> torch.Tensor:
-        portions = zip(self._slabs[layer], self._masks, self._portions(), strict=True)
+        portions = zip(self._slabs[layer], self._masks, self._portions, strict=True)
         read = [slab.attend(queries_BKGD[rows], mask) for slab, mask, rows in portions]
         return read[0] if len(read) == 1 else torch.cat(read)
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
-        return np.concatenate([rows.start + filled(live_B[rows]) for rows in self._portions()])
+        return np.concatenate([rows.start + filled(live_B[rows]) for rows in self._portions])
 
     def keep(self, rows: np.ndarray) -> None:
-        kept = [rows[(rows >= p.start) & (rows < p.stop)] - p.start for p in self._portions()]
+        kept = [rows[(rows >= p.start) & (rows < p.stop)] - p.start for p in self._portions]
         used = [portion for portion, own in enumerate(kept) if len(own)]
         for slabs in self._slabs:
             slabs[:] = [slabs[portion] for portion in used]
@@ -47,13 +47,14 @@ class LoneRows:
         for mask, portion in zip(self._masks, used, strict=True):
             if mask is not None:
                 _take_places(mask, kept[portion])
-        self._counts = [len(kept[portion]) for portion in used]
+        self._portions = self._placed()
 
     def tokens(self) -> int:
         return max(slab.length for slab in self._slabs[0])
 
-    def _portions(self) -> list[slice]:
-        bounds = np.cumsum([0, *self._counts]).tolist()
+    def _placed(self) -> list[slice]:
+        """The rows of each portion."""
+        bounds = np.cumsum([0, *(slab.rows for slab in self._slabs[0])]).tolist()
         return [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
 
 

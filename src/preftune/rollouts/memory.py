@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from preftune.models import Row, collate
 from preftune.rollouts.cache import generation_cache, plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
-from preftune.rollouts.rows import Rows
+from preftune.rollouts.rows import SHRINK, Rows
 from preftune.rollouts.sharing import attending_to_shared, can_share
 
 Reading = dict[str, Any]
@@ -23,10 +23,6 @@ Ids = Sequence[tuple[int, ...]]
 
 SPARED = 512
 """So many padded tokens pay for one more portion of prompts."""
-
-
-SHRINK = 0.875
-"""Copied prompts move when this share of the rows, or fewer, are still writing."""
 
 
 class Memory(Protocol):
@@ -41,10 +37,10 @@ class Memory(Protocol):
     def then(self, tokens_B: torch.Tensor) -> list[Reading]:
         """Reads the token that each row wrote last."""
 
-    def keep(self, live_B: np.ndarray) -> np.ndarray:
+    def keep(self, live_B: np.ndarray) -> np.ndarray | None:
         """Goes on with the rows that are still writing; which they are, in their new order.
 
-        Or with all of them, where moving them is not worth it.
+        None, and all go on as they stand, where moving them is not worth it.
         """
 
 
@@ -77,9 +73,9 @@ class CopiedPrompts:
         self._positions_B = self._positions_B + 1
         return self._readings(tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1))
 
-    def keep(self, live_B: np.ndarray) -> np.ndarray:
+    def keep(self, live_B: np.ndarray) -> np.ndarray | None:
         if not worth_moving(live_B, SHRINK):
-            return np.arange(len(live_B))
+            return None
         rows = np.flatnonzero(live_B)
         self._select(rows)
         return rows
@@ -136,9 +132,9 @@ class SharedPrompts:
             tokens_B.unsqueeze(1), self._positions_B.unsqueeze(1), self._unread(tokens_B)
         )
 
-    def keep(self, live_B: np.ndarray) -> np.ndarray:
+    def keep(self, live_B: np.ndarray) -> np.ndarray | None:
         if not worth_moving(live_B, self._rows[0].shrink):
-            return np.arange(len(live_B))
+            return None
         places = self._rows[0].order(live_B)
         for rows in self._rows:
             rows.keep(places)

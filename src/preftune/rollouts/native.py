@@ -161,8 +161,9 @@ def _generate(
         if not live.any() or t + 1 == sampling.max_new_tokens:
             break
         rows = memory.keep(live)
-        places, live = places[rows], live[rows]
-        tokens = tokens[torch.from_numpy(rows).to(device)]
+        if rows is not None:
+            places, live = places[rows], live[rows]
+            tokens = tokens[torch.from_numpy(rows).to(device)]
         logits = reader.masked_logits(sampling, memory.then(tokens))
     return writing.rows()
 

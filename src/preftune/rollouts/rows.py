@@ -5,6 +5,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
+SHRINK = 0.875
+"""Where moving rows costs, they move when this share of them, or fewer, are still writing."""
+
 
 class Rows(Protocol):
     """Keys and values of every layer: of the prompts, and of what the rows write themselves.

@@ -11,10 +11,7 @@ import torch
 
 from preftune.rollouts.own_tokens import OwnTokens, own_tokens
 from preftune.rollouts.prefix_attention import Portion, places_of, prefix_attention
-from preftune.rollouts.rows import Prompts
-
-SHRINK = 0.875
-"""Compacted when this share of the rows, or fewer, are still writing."""
+from preftune.rollouts.rows import SHRINK, Prompts
 
 SPARSE = 0.75
 """Prompts without a row leave when this share of a portion, or less, still has one."""
@@ -22,6 +19,8 @@ SPARSE = 0.75
 
 class SharedRows:
     """See :class:`preftune.rollouts.rows.Rows`. ``prompt_of_row``, [B], ascends."""
+
+    shrink = SHRINK
 
     def __init__(
         self,
@@ -31,7 +30,6 @@ class SharedRows:
         prompt_of_row: np.ndarray,
     ) -> None:
         assert (np.diff(prompt_of_row) >= 0).all()
-        self.shrink = SHRINK
         self.prompts = prompts
         self._own: list[OwnTokens | None] = [None] * len(prompts)
         self._capacity = capacity
