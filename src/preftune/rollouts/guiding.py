@@ -11,7 +11,7 @@ from preftune.maths.action_masks import restricted_logits
 from preftune.maths.losses.ilql import guided_logits
 from preftune.models import ActionMask, ValueHeads
 from preftune.records import BadInput, Sampling
-from preftune.rollouts.token_pass import passes_tokens, token_states
+from preftune.rollouts.token_pass import token_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ def _read(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the next token, [B, V], and, if asked for, the state they come from, [B, H]."""
     cache = reading.get("shared_prefix")
-    if cache is not None and cache.rows is not None and passes_tokens(network):
+    if cache is not None and cache.rows is not None and cache.weights is not None:
         ids_B, positions_B = reading["input_ids"][:, 0], reading["position_ids"][:, 0]
-        state_BH = token_states(network, cache.rows, ids_B, positions_B)
-        return network.get_output_embeddings()(state_BH), state_BH
+        state_BH = token_states(cache.weights, cache.rows, ids_B, positions_B)
+        return cache.weights.head.of(state_BH), state_BH
     told = network(**reading, use_cache=True, logits_to_keep=1, **asked)
     logits_BV = told.logits[:, -1]
     return logits_BV, told.hidden_states[-1][:, -1] if asked else logits_BV.new_empty(0)

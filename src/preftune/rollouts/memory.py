@@ -14,6 +14,7 @@ from preftune.rollouts.cache import generation_cache, plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
 from preftune.rollouts.rows import SHRINK, Rows
 from preftune.rollouts.sharing import attending_to_shared, can_share
+from preftune.rollouts.token_weights import TokenWeights, token_weights
 
 Reading = dict[str, Any]
 """The arguments one network is called with."""
@@ -104,14 +105,23 @@ class SharedPrompts:
     The networks must run inside :func:`preftune.rollouts.sharing.attending_to_shared`.
     """
 
-    def __init__(self, networks: Sequence[PreTrainedModel], prompts: Ids, longest: int) -> None:
+    def __init__(
+        self,
+        networks: Sequence[PreTrainedModel],
+        weights: Sequence[TokenWeights | None],
+        prompts: Ids,
+        longest: int,
+    ) -> None:
         device = networks[0].device
         self._batches = [
             collate([Row(ids, ()) for ids in prompts[portion]], 0, device)
             for portion in portions_of([len(ids) for ids in prompts])
         ]
         masks = [batch.attention_mask_BS for batch in self._batches]
-        self.caches = [PrefixCache(plain_layers(n.config), masks, longest) for n in networks]
+        self.caches = [
+            PrefixCache(plain_layers(network.config), masks, longest, own)
+            for network, own in zip(networks, weights, strict=True)
+        ]
         self._positions_B = torch.cat([batch.position_ids_BS[:, -1] for batch in self._batches])
 
     def first(self) -> list[list[Reading]]:
@@ -196,4 +206,4 @@ def reading(networks: Sequence[PreTrainedModel]) -> Iterator[NewMemory]:
         yield partial(CopiedPrompts, networks)
         return
     with attending_to_shared(networks):
-        yield partial(SharedPrompts, networks)
+        yield partial(SharedPrompts, networks, [token_weights(network) for network in networks])

@@ -13,6 +13,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from preftune.rollouts.lone_rows import LoneRows
 from preftune.rollouts.rows import Prompts, Rows
 from preftune.rollouts.shared_rows import SharedRows
+from preftune.rollouts.token_weights import TokenWeights
 
 
 class PrefixLayer(CacheLayerMixin):
@@ -60,12 +61,20 @@ class PrefixCache(Cache):
     """Portions of prompts, left-padded [P, W], and from :meth:`answer` on the ``rows``.
 
     The model gets it as ``past_key_values`` and as ``shared_prefix``, which its attention reads.
+    Where there are ``weights``, tokens of the rows go through them, not through the model.
     """
 
-    def __init__(self, layers: int, masks_PW: Sequence[torch.Tensor], capacity: int) -> None:
+    def __init__(
+        self,
+        layers: int,
+        masks_PW: Sequence[torch.Tensor],
+        capacity: int,
+        weights: TokenWeights | None = None,
+    ) -> None:
         self._layers = [PrefixLayer(number) for number in range(layers)]
         super().__init__(layers=list(self._layers))
         self.rows: Rows | None = None
+        self.weights = weights
         self._hidden = [None if bool(mask.all()) else ~mask.bool() for mask in masks_PW]
         self._prompts = sum(len(mask) for mask in masks_PW)
         self._capacity = capacity

@@ -44,7 +44,7 @@ def draw(
 
 def inverted(logprobs_BV: torch.Tensor, uniforms_B: torch.Tensor) -> torch.Tensor:
     """The token at which each row's cumulative distribution passes its number, [B]."""
-    cumulative = logprobs_BV.double().exp().cumsum(-1)
+    cumulative = logprobs_BV.exp().cumsum(-1, dtype=torch.float64)
     targets = uniforms_B.double().unsqueeze(-1) * cumulative[:, -1:]
     tokens = torch.searchsorted(cumulative, targets, right=True).squeeze(-1)
     return tokens.clamp(max=logprobs_BV.shape[-1] - 1)
