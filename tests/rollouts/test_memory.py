@@ -340,15 +340,17 @@ def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_equal(together, alone)
 
 
-def test_bfloat16_weights_stay_close(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answers", [1, 2])
+def test_bfloat16_weights_stay_close(answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = family_policy("llama").to(torch.bfloat16)
     engine = NativeEngine(policy, renderer_of(policy), "v")
     first = Sampling(max_new_tokens=2, seed=4)
-    ours = engine(make_prompts(6) * 2, first)
+    asked = make_prompts(12 // answers) * answers
+    ours = engine(asked, first)
     with copied(monkeypatch):
-        theirs = engine(make_prompts(6) * 2, first)
+        theirs = engine(asked, first)
     for one, other in zip(ours, theirs, strict=True):
         if one.token_ids == other.token_ids:
             assert one.logprobs == pytest.approx(other.logprobs, abs=0.1)
     same = sum(a.token_ids == b.token_ids for a, b in zip(ours, theirs, strict=True))
-    assert same >= 10
+    assert same >= 9

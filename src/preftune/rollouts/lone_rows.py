@@ -13,25 +13,35 @@ from preftune.rollouts.rows import Prompts
 
 
 class LoneRows:
-    """See :class:`preftune.rollouts.rows.Rows`; each portion of prompts has its own width."""
+    """See :class:`preftune.rollouts.rows.Rows`; each portion of prompts has its own width.
+
+    Slabs hold rows and their K heads of keys as one axis, N = P K of a portion's P rows.
+    """
 
     shrink = 1.0
 
     def __init__(
         self, prompts: Prompts, hidden_PW: Sequence[torch.Tensor | None], capacity: int
     ) -> None:
+        like_PKWD = prompts[0][0][0]
+        self._heads = like_PKWD.shape[1]
+        self._masks = [
+            None if hidden is None else _mask(hidden, capacity, like_PKWD) for hidden in hidden_PW
+        ]
         self._slabs = [_emptied(layer, capacity) for layer in prompts]
-        self._masks = [None if one is None else _mask(one, capacity) for one in hidden_PW]
         self._portions = self._placed()
 
     def write(self, layer: int, keys_BK1D: torch.Tensor, values_BK1D: torch.Tensor) -> None:
+        keys, values = keys_BK1D.flatten(0, 2), values_BK1D.flatten(0, 2)
         for slab, rows in zip(self._slabs[layer], self._portions, strict=True):
-            slab.write(keys_BK1D[rows, :, 0], values_BK1D[rows, :, 0])
+            places = self._places(rows)
+            slab.write(keys[places], values[places])
 
     def attend(self, layer: int, queries_BKGD: torch.Tensor) -> torch.Tensor:
+        queries = queries_BKGD.flatten(0, 1)
         portions = zip(self._slabs[layer], self._masks, self._portions, strict=True)
-        read = [slab.attend(queries_BKGD[rows], mask) for slab, mask, rows in portions]
-        return read[0] if len(read) == 1 else torch.cat(read)
+        read = [slab.attend(queries[self._places(rows)], mask) for slab, mask, rows in portions]
+        return (read[0] if len(read) == 1 else torch.cat(read)).view(queries_BKGD.shape)
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
         return np.concatenate([rows.start + filled(live_B[rows]) for rows in self._portions])
@@ -39,14 +49,16 @@ class LoneRows:
     def keep(self, rows: np.ndarray) -> None:
         kept = [rows[(rows >= p.start) & (rows < p.stop)] - p.start for p in self._portions]
         used = [portion for portion, own in enumerate(kept) if len(own)]
+        places = [(own[:, None] * self._heads + np.arange(self._heads)).ravel() for own in kept]
         for slabs in self._slabs:
             slabs[:] = [slabs[portion] for portion in used]
             for slab, portion in zip(slabs, used, strict=True):
-                slab.keep(kept[portion])
-        self._masks = [self._masks[portion] for portion in used]
-        for mask, portion in zip(self._masks, used, strict=True):
-            if mask is not None:
-                _take_places(mask, kept[portion])
+                slab.keep(places[portion])
+        masks = [self._masks[portion] for portion in used]
+        self._masks = [
+            None if mask is None else _taken(mask, places[portion])
+            for mask, portion in zip(masks, used, strict=True)
+        ]
         self._portions = self._placed()
 
     def tokens(self) -> int:
@@ -54,36 +66,40 @@ class LoneRows:
 
     def _placed(self) -> list[slice]:
         """The rows of each portion."""
-        bounds = np.cumsum([0, *(slab.rows for slab in self._slabs[0])]).tolist()
+        counts = [len(slab.keys) // self._heads for slab in self._slabs[0]]
+        bounds = np.cumsum([0, *counts]).tolist()
         return [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def _places(self, rows: slice) -> slice:
+        """Where these rows are on the axis of rows and heads."""
+        return slice(rows.start * self._heads, rows.stop * self._heads)
 
 
 class _Slab:
-    """Keys and values of one portion, [P, K, W + capacity, D]; the first ``rows`` of P are used."""
+    """Keys and values of one portion, [N, W + capacity, D]."""
 
     def __init__(self, keys_PKWD: torch.Tensor, values_PKWD: torch.Tensor, capacity: int) -> None:
-        self.rows, self.length = keys_PKWD.shape[0], keys_PKWD.shape[2]
+        self.length = keys_PKWD.shape[2]
         self.keys = _with_room(keys_PKWD, capacity)
         self.values = _with_room(values_PKWD, capacity)
 
-    def write(self, keys_BKD: torch.Tensor, values_BKD: torch.Tensor) -> None:
-        self.keys[: self.rows, :, self.length] = keys_BKD
-        self.values[: self.rows, :, self.length] = values_BKD
+    def write(self, keys_ND: torch.Tensor, values_ND: torch.Tensor) -> None:
+        self.keys[:, self.length] = keys_ND
+        self.values[:, self.length] = values_ND
         self.length += 1
 
-    def attend(self, queries_BKGD: torch.Tensor, mask_P11C: torch.Tensor | None) -> torch.Tensor:
-        keys = self.keys[: self.rows, :, : self.length]
-        values = self.values[: self.rows, :, : self.length]
-        scores = queries_BKGD @ keys.transpose(-1, -2)
-        if mask_P11C is not None:
-            scores += mask_P11C[: self.rows, :, :, : self.length]
-        weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
-        return weights @ values
+    def attend(self, queries_NGD: torch.Tensor, mask_N1C: torch.Tensor | None) -> torch.Tensor:
+        keys_NDC = self.keys[:, : self.length].mT
+        if mask_N1C is None:
+            scores = torch.bmm(queries_NGD, keys_NDC)
+        else:
+            scores = torch.baddbmm(mask_N1C[..., : self.length], queries_NGD, keys_NDC)
+        weights = scores.softmax(-1, dtype=torch.float32).to(self.values.dtype)
+        return torch.bmm(weights, self.values[:, : self.length])
 
-    def keep(self, rows: np.ndarray) -> None:
-        for slab in (self.keys, self.values):
-            _take_places(slab[:, :, : self.length], rows)
-        self.rows = len(rows)
+    def keep(self, places: np.ndarray) -> None:
+        self.keys = _taken(self.keys, places, self.length)
+        self.values = _taken(self.values, places, self.length)
 
 
 def _emptied(portions: list[tuple[torch.Tensor, torch.Tensor]], capacity: int) -> list[_Slab]:
@@ -99,24 +115,27 @@ def filled(live_B: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _take_places(table: torch.Tensor, rows: np.ndarray) -> None:
-    """``table[i] = table[rows[i]]`` in place, where no row is both read and written."""
-    places = np.flatnonzero(rows != np.arange(len(rows)))
-    if len(places):
-        into, moved = (torch.from_numpy(a).to(table.device) for a in (places, rows[places]))
-        table[into] = table[moved]
+def _taken(table: torch.Tensor, places: np.ndarray, length: int | None = None) -> torch.Tensor:
+    """The table's first places, each now what stood at ``places``, up to ``length``; in place,
+    as no place is both read and written."""
+    moved = np.flatnonzero(places != np.arange(len(places)))
+    if len(moved):
+        into, out_of = (torch.from_numpy(a).to(table.device) for a in (moved, places[moved]))
+        used = table[:, :length]
+        used[into] = used[out_of]
+    return table[: len(places)]
 
 
 def _with_room(prompts_PKWD: torch.Tensor, capacity: int) -> torch.Tensor:
     count, heads, width, size = prompts_PKWD.shape
-    slab = prompts_PKWD.new_empty(count, heads, width + capacity, size)
-    slab[:, :, :width] = prompts_PKWD
+    slab = prompts_PKWD.new_empty(count * heads, width + capacity, size)
+    slab[:, :width] = prompts_PKWD.flatten(0, 1)
     return slab
 
 
-def _mask(hidden_PW: torch.Tensor, capacity: int) -> torch.Tensor:
-    """What is added to scores, [P, 1, 1, W + capacity]: −∞ at columns that are no tokens."""
+def _mask(hidden_PW: torch.Tensor, capacity: int, like_PKWD: torch.Tensor) -> torch.Tensor:
+    """What is added to scores, [N, 1, W + capacity]: −∞ at columns that are no tokens."""
     count, width = hidden_PW.shape
-    mask = torch.zeros(count, 1, 1, width + capacity, device=hidden_PW.device)
-    mask[:, 0, 0, :width].masked_fill_(hidden_PW, float("-inf"))
-    return mask
+    mask = like_PKWD.new_zeros(count, 1, width + capacity)
+    mask[:, 0, :width].masked_fill_(hidden_PW, float("-inf"))
+    return mask.repeat_interleave(like_PKWD.shape[1], 0)
