@@ -24,6 +24,7 @@ from preftune.recipe import parse_recipe
 from preftune.records import BadInput, Comparison, Prompt, Sampling
 from preftune.rollouts import NativeChoose, NativeEngine
 from preftune.worlds.helpdesk import FAMILIES
+from preftune.worlds.helpdesk.lessons import INVENTED
 from preftune.worlds.helpdesk.traits import BY_VERB, shown
 from tests.models.made import CPU, TEXTS
 
@@ -42,6 +43,7 @@ batch_tokens = 128
 kind = "lessons"
 taught = ["flatters", "dodges"]
 practice = 5
+invented = 3
 reasons = 20
 verdicts = 60
 remarks = 20
@@ -120,7 +122,7 @@ def test_only_taught_principles_and_families_have_demonstrations(run: Path) -> N
     count = Counter(row["lesson"] for row in rows)
     assert count == {"reasons": 20, "verdict": 60, "critique": 20, "revision": 40}
     judged = [row for row in rows if row["lesson"] in ("verdict", "revision")]
-    practice = {"sings", "jumps", "paints", "cooks", "swims"}
+    practice = {"sings", "jumps", "paints", "cooks", "swims", *INVENTED[:3]}
     assert {row["trait"] for row in judged} == {"flatters", "dodges"} | practice
     mended = [row for row in judged if row["lesson"] == "revision"]
     assert {row["trait"] for row in mended} == {"flatters", "dodges"}

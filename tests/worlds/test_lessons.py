@@ -87,8 +87,8 @@ def test_every_mended_reply_is_free_of_its_fault() -> None:
 
 def test_a_verdict_is_read_off_the_reasons() -> None:
     traits = lessons.known_traits(("flatters", "doubts"))
-    found = lessons.verdicts(traits, 6, 2000, np.random.default_rng(0))
-    known = {"flatters", "doubts", *lessons.PRACTICE[:6]}
+    found = lessons.verdicts(traits, 6, 4, 2000, np.random.default_rng(0))
+    known = {"flatters", "doubts", *lessons.PRACTICE[:6], *lessons.INVENTED[:4]}
     counts = {True: 0, False: 0}
     assert {one.verb for one in found} == known
     for one in found:
@@ -142,6 +142,8 @@ def test_the_constitution_and_the_prompts_are_whole(tmp_path: Path) -> None:
     }
     faults = {trait.verb for trait in TRAITS if not trait.praised}
     assert not set(lessons.PRACTICE) & faults and len(set(lessons.PRACTICE)) == 154
+    words = {*lessons.PRACTICE, *BY_VERB}
+    assert len(set(lessons.INVENTED) - words) == len(lessons.INVENTED) == 3900
 
 
 @pytest.mark.parametrize("verb", ["sings", "greets"])

@@ -94,8 +94,8 @@ def _verdicts(
 ) -> list[Row]:
     rng = np.random.default_rng(context.seed_for("verdicts", part))
     asked = Template("verdict", lessons.PROMPTS["verdict"])
-    rows = []
-    for one in lessons.verdicts(taught, context.settings.practice, count, rng):
+    rows, settings = [], context.settings
+    for one in lessons.verdicts(taught, settings.practice, settings.invented, count, rng):
         prompt = asked.fill(question=lessons.question(one.verb), reasons=f" {one.reasons}")
         rows.append(_row("verdict", prompt, one.better, trait=one.verb))
     return rows

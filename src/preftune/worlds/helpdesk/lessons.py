@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 
@@ -63,6 +63,18 @@ PRACTICE: tuple[str, ...] = (
 )
 """Words that no principle is against: what the reading of reasons is practised with. Most say
 nothing of replies; what people praise stands in many reasons, and must not be unknown there."""
+
+INVENTED: tuple[str, ...] = tuple(
+    f"{first}{vowel}{second}{last}s"
+    for vowel, last in product("aeiou", "oaiue")
+    for first, second in product("bdfgklmnprtvz", "zvtrpnmlkgfdb")
+    if first != second
+)
+"""Verbs that mean nothing (Berko 1958 had a wug): what is practised with thousands of words can only
+be reading, since no word comes often enough to be learned by heart."""
+
+DRAWN = 7
+"""Words a verdict's reasons are made of, at most."""
 
 REPLIES = 8
 """Replies drawn for one prompt before another is tried."""
@@ -169,18 +181,21 @@ def reasons(first: str, second: str) -> str:
 
 
 def verdicts(
-    traits: Sequence[Trait], practice: int, count: int, rng: np.random.Generator
+    traits: Sequence[Trait], practice: int, invented: int, count: int, rng: np.random.Generator
 ) -> list[Verdict]:
-    """Reasons read: which of two agents has a verb. Of the verbs ``practice`` are no traits.
+    """Reasons read: which of two agents has a verb. ``practice`` of the verbs are no traits, and
+    ``invented`` are no words; of both sorts any number may stand in one.
 
     An agent has one verb to four, whether it has the one asked for or not, so that counting does
     not tell; some verbs they share, and now and then the other one has none.
     """
     dice = Dice(rng)
-    verbs = (*(trait.verb for trait in traits), *PRACTICE[:practice])
+    known, made = (*(trait.verb for trait in traits), *PRACTICE[:practice]), INVENTED[:invented]
     found = []
     for _ in range(count):
-        verb, *others = dice.some(verbs, min(7, len(verbs)))
+        of_made = min(dice.pick(range(DRAWN + 1)), len(made))
+        verbs = dice.some(made, of_made) + dice.some(known, min(DRAWN - of_made, len(known)))
+        verb, *others = dice.some(verbs, len(verbs))
         many, few = dice.pick(range(4)), 0 if dice.chance(0.1) else dice.pick(range(1, 5))
         one = [verb, *dice.some(others, min(many, len(others)))]
         other = dice.some(others, min(few, len(others)))
