@@ -31,7 +31,7 @@ class Lessons(Section):
     """Families of questions that no mended reply is about."""
     practice: int = Field(default=154, ge=0, le=154)
     """Words that no principle is against, with which the reading of reasons is practised too."""
-    invented: int = Field(default=1000, ge=0, le=3900)
+    invented: int = Field(default=1000, ge=0, le=3897)
     """The same with verbs that mean nothing."""
     reasons: int = Field(default=10_000, ge=0)
     """Pairs of replies of which people say what each does, in the words of all principles, the

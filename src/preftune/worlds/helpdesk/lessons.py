@@ -65,13 +65,13 @@ PRACTICE: tuple[str, ...] = (
 nothing of replies; what people praise stands in many reasons, and must not be unknown there."""
 
 INVENTED: tuple[str, ...] = tuple(
-    f"{first}{vowel}{second}{last}s"
+    word
     for vowel, last in product("aeiou", "oaiue")
     for first, second in product("bdfgklmnprtvz", "zvtrpnmlkgfdb")
-    if first != second
+    if first != second and (word := f"{first}{vowel}{second}{last}s") not in PRACTICE
 )
-"""Verbs that mean nothing (Berko 1958 had a wug): what is practised with thousands of words can only
-be reading, since no word comes often enough to be learned by heart."""
+"""Verbs that mean nothing (Berko 1958 had a wug). What is practised with thousands of words can
+only be reading: none comes often enough to be learned by heart."""
 
 DRAWN = 7
 """Words a verdict's reasons are made of, at most."""
