@@ -41,3 +41,13 @@ def test_the_default_has_about_a_million_weights() -> None:
 def test_the_spread_of_fresh_weights_is_the_recipe_s() -> None:
     weight = make_policy("llama").get_input_embeddings().weight
     assert weight[2:].std().item() == pytest.approx(0.2, rel=0.05)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_head_is_the_table_of_embeddings_or_is_not(family: str, tied: bool) -> None:
+    shape = architecture(family).model_copy(update={"tie_word_embeddings": tied})
+    policy = build_policy(shape, tokenizer(), 0)
+    head, table = policy.get_output_embeddings().weight, policy.get_input_embeddings().weight
+    assert (head is table) == tied
+    assert torch.equal(head, table) == tied

@@ -52,6 +52,7 @@ def _config(architecture: Architecture, tokenizer: PreTrainedTokenizerBase) -> P
             resid_pdrop=architecture.dropout,
             embd_pdrop=architecture.dropout,
             attn_pdrop=architecture.dropout,
+            tie_word_embeddings=architecture.tie_word_embeddings,
             **special,
         )
     shape: dict[str, Any] = {
@@ -62,7 +63,7 @@ def _config(architecture: Architecture, tokenizer: PreTrainedTokenizerBase) -> P
         "intermediate_size": architecture.intermediate_size,
         "max_position_embeddings": architecture.context,
         "attention_dropout": architecture.dropout,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": architecture.tie_word_embeddings,
     }
     if architecture.family == "llama":
         return LlamaConfig(**shape, **special)

@@ -27,6 +27,9 @@ class Architecture(Section):
     """Longest sequence, in tokens."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout rate written into the configuration (where the family has one)."""
+    tie_word_embeddings: bool = True
+    """Whether the output head is the table of token embeddings (Press and Wolf 2017). Tied, words
+    said in the same places are read as alike, and all that are never said as one."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
