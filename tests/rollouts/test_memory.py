@@ -1,5 +1,6 @@
 """Shared prompts against copied ones: the same tokens and log-probabilities."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -126,20 +127,21 @@ def test_rows_with_a_prompt_to_themselves_change_no_token(
 
 def adapted_policy() -> PreTrainedModel:
     """An adapter on every layer that changes much."""
-    policy = add_adapter(family_policy("qwen2"), Adapter(rank=2, alpha=8), "policy", seed=3)
+    policy = add_adapter(family_policy("qwen2"), Adapter(rank=2, alpha=64), "policy", seed=3)
     with torch.no_grad():
         for name, weight in policy.named_parameters():
             if "lora_B" in name:
-                weight.normal_(0, 0.3, generator=torch.Generator().manual_seed(len(name)))
+                weight.normal_(generator=torch.Generator().manual_seed(len(name)))
     return policy
 
 
 def test_a_token_goes_through_the_adapter_in_use_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     policy, asked = adapted_policy(), make_prompts(6)
+    few = Sampling(max_new_tokens=3, seed=4)
 
     def written(model: PreTrainedModel) -> list[Completion]:
         with reading(model):
-            return NativeEngine(model, renderer_of(model), "v")(asked, SAMPLING)
+            return NativeEngine(model, renderer_of(model), "v")(asked, few)
 
     ours = written(policy), written(without_adapter(policy))
     with copied(monkeypatch):
@@ -340,17 +342,22 @@ def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_equal(together, alone)
 
 
-@pytest.mark.parametrize("answers", [1, 2])
-def test_bfloat16_weights_stay_close(answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_weights_stay_close(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = family_policy("llama").to(torch.bfloat16)
     engine = NativeEngine(policy, renderer_of(policy), "v")
     first = Sampling(max_new_tokens=2, seed=4)
-    asked = make_prompts(12 // answers) * answers
-    ours = engine(asked, first)
+    ours = engine(make_prompts(6) * 2, first)
     with copied(monkeypatch):
-        theirs = engine(asked, first)
+        theirs = engine(make_prompts(6) * 2, first)
     for one, other in zip(ours, theirs, strict=True):
         if one.token_ids == other.token_ids:
             assert one.logprobs == pytest.approx(other.logprobs, abs=0.1)
     same = sum(a.token_ids == b.token_ids for a, b in zip(ours, theirs, strict=True))
-    assert same >= 9
+    assert same >= 10
+
+
+def test_rows_by_themselves_take_bfloat16_weights() -> None:
+    rounded = family_policy("llama").to(torch.bfloat16)
+    exact = copy.deepcopy(rounded).float()
+    told = [next_logprobs(policy, torch.float32, own_pass=False) for policy in (rounded, exact)]
+    assert 0 < (told[0] - told[1]).abs().mean() < 0.03

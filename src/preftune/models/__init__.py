@@ -1,12 +1,11 @@
 """Policies, reward models, tokenizers: text to ids, ids to tensors, folders in and out."""
 
 from preftune.models.action_mask import ActionMask, masked_response_logits
-from preftune.models.adapter_folders import is_over, network_over
+from preftune.models.adapter_folders import is_over, merged_weights, network_over
 from preftune.models.adapters import (
     adapter_of,
     adapters_in,
     add_adapter,
-    effective_weight,
     reading,
     weights_digest,
     without_adapter,
@@ -123,7 +122,6 @@ __all__ = [
     "context_of",
     "by_prompt",
     "dealt_by_prompt",
-    "effective_weight",
     "embed_by_cooccurrence",
     "first_member",
     "forget_activations",
@@ -142,6 +140,7 @@ __all__ = [
     "logprobs_at",
     "logprobs_of_rows",
     "masked_response_logits",
+    "merged_weights",
     "micro_batches",
     "packed_length",
     "packed_logprobs",

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
@@ -126,17 +125,6 @@ def selection(layers: list[BaseTunerLayer]) -> Selection:
 def restore(layers: list[BaseTunerLayer], chosen: Selection) -> None:
     for layer, (active, disabled) in zip(layers, chosen, strict=True):
         layer._active_adapter, layer._disable_adapters = active, disabled
-
-
-def effective_weight(part: nn.Module) -> torch.Tensor:
-    """What a linear layer multiplies by, [outputs, inputs]: W + α/r B A with the adapter that is
-    in use (Hu et al. 2021, eq. 3)."""
-    weight: torch.Tensor = part.weight  # type: ignore[assignment]
-    if isinstance(part, LoraLinear) and not part.disable_adapters:
-        for name in part.active_adapters:
-            if name in part.lora_A:
-                weight = weight + part.get_delta_weight(name)
-    return weight
 
 
 def targets_of(model: PreTrainedModel, asked: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,10 +32,8 @@ class LoneRows:
         self._portions = self._placed()
 
     def write(self, layer: int, keys_BK1D: torch.Tensor, values_BK1D: torch.Tensor) -> None:
-        keys, values = keys_BK1D.flatten(0, 2), values_BK1D.flatten(0, 2)
         for slab, rows in zip(self._slabs[layer], self._portions, strict=True):
-            places = self._places(rows)
-            slab.write(keys[places], values[places])
+            slab.write(keys_BK1D[rows, :, 0], values_BK1D[rows, :, 0])
 
     def attend(self, layer: int, queries_BKGD: torch.Tensor) -> torch.Tensor:
         queries = queries_BKGD.flatten(0, 1)
@@ -83,9 +81,9 @@ class _Slab:
         self.keys = _with_room(keys_PKWD, capacity)
         self.values = _with_room(values_PKWD, capacity)
 
-    def write(self, keys_ND: torch.Tensor, values_ND: torch.Tensor) -> None:
-        self.keys[:, self.length] = keys_ND
-        self.values[:, self.length] = values_ND
+    def write(self, keys_PKD: torch.Tensor, values_PKD: torch.Tensor) -> None:
+        self.keys[:, self.length].view(keys_PKD.shape).copy_(keys_PKD)
+        self.values[:, self.length].view(values_PKD.shape).copy_(values_PKD)
         self.length += 1
 
     def attend(self, queries_NGD: torch.Tensor, mask_N1C: torch.Tensor | None) -> torch.Tensor:

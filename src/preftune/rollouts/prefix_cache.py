@@ -69,7 +69,7 @@ class PrefixCache(Cache):
         layers: int,
         masks_PW: Sequence[torch.Tensor],
         capacity: int,
-        weights: TokenWeights | None = None,
+        weights: TokenWeights | None,
     ) -> None:
         self._layers = [PrefixLayer(number) for number in range(layers)]
         super().__init__(layers=list(self._layers))

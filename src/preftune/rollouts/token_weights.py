@@ -20,13 +20,17 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from preftune.models import as_given, effective_weight
+from preftune.models import as_given, merged_weights
 
 FAMILIES = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 """x + attention(norm(x)), then x + MLP(norm(x)); positions by rotation (Touvron et al. 2023)."""
 
 LARGEST = 2**25
 """Networks of more weights are asked themselves: a copy of theirs would cost more than it saves."""
+
+
+Weights = dict[str, torch.Tensor]
+"""By their names in the model."""
 
 
 class Product(NamedTuple):
@@ -106,6 +110,8 @@ def token_weights(model: Any) -> TokenWeights | None:
     """The weights as they are now; None for a model that has to be asked itself."""
     if not passes_tokens(model):
         return None
+    with as_given(model.device):
+        weights = merged_weights(model)
     body, attention = model.model, model.model.layers[0].self_attn
     keys = model.config.num_key_value_heads
     queries = keys * attention.num_key_value_groups
@@ -116,24 +122,31 @@ def token_weights(model: Any) -> TokenWeights | None:
         rotary=body.rotary_emb,
         scaling_S1=scaling_S1,
         key_heads=keys,
-        layers=[_layer(layer, queries, keys) for layer in body.layers],
+        layers=[
+            _layer(layer, weights, f"model.layers.{number}", queries, keys)
+            for number, layer in enumerate(body.layers)
+        ],
         norm=Norm.like(body.norm),
-        head=_product(model.get_output_embeddings()),
+        head=_product(weights, "lm_head"),
     )
 
 
-def _layer(layer: Any, queries: int, keys: int) -> Layer:
-    attention, mlp = layer.self_attn, layer.mlp
+def _layer(layer: Any, weights: Weights, path: str, queries: int, keys: int) -> Layer:
+    attention, mlp = f"{path}.self_attn", f"{path}.mlp"
     norm, mlp_norm = Norm.like(layer.input_layernorm), Norm.like(layer.post_attention_layernorm)
+    heads = [f"{attention}.{name}_proj" for name in "qkv"]
+    normed = hasattr(layer.self_attn, "q_norm")
     return Layer(
         norm=norm,
-        heads=_product(attention.q_proj, attention.k_proj, attention.v_proj, scale_H=norm.weight),
-        head_norm=_head_norm(attention, queries, keys) if hasattr(attention, "q_norm") else None,
-        out=_product(attention.o_proj),
+        heads=_product(weights, *heads, scale_H=norm.weight),
+        head_norm=_head_norm(layer.self_attn, queries, keys) if normed else None,
+        out=_product(weights, f"{attention}.o_proj"),
         mlp_norm=mlp_norm,
-        gate_and_up=_product(mlp.gate_proj, mlp.up_proj, scale_H=mlp_norm.weight),
-        activation=mlp.act_fn,
-        down=_product(mlp.down_proj),
+        gate_and_up=_product(
+            weights, f"{mlp}.gate_proj", f"{mlp}.up_proj", scale_H=mlp_norm.weight
+        ),
+        activation=layer.mlp.act_fn,
+        down=_product(weights, f"{mlp}.down_proj"),
     )
 
 
@@ -143,15 +156,14 @@ def _head_norm(attention: Any, queries: int, keys: int) -> Norm:
     return of_queries._replace(weight=torch.cat(weights))
 
 
-def _product(*parts: Any, scale_H: torch.Tensor | None = None) -> Product:
+def _product(weights: Weights, *paths: str, scale_H: torch.Tensor | None = None) -> Product:
     """Linear layers that read the same states, as one; the states are scaled before."""
-    device = parts[0].weight.device.type
-    with as_given(parts[0].weight.device):
-        weight_OH = torch.cat([effective_weight(part) for part in parts])
-        if scale_H is not None:
-            weight_OH = weight_OH * scale_H
+    weight_OH = torch.cat([weights[f"{path}.weight"] for path in paths])
+    if scale_H is not None:
+        weight_OH = weight_OH * scale_H
+    device = weight_OH.device.type
     if torch.is_autocast_enabled(device):
         weight_OH = weight_OH.to(torch.get_autocast_dtype(device))
-    biases = [part.bias for part in parts]
-    bias_O = None if biases[0] is None else torch.cat(biases).to(weight_OH.dtype)
+    biases = [weights[f"{path}.bias"] for path in paths if f"{path}.bias" in weights]
+    bias_O = torch.cat(biases).to(weight_OH.dtype) if biases else None
     return Product(weight_OH.t().contiguous(), bias_O)
