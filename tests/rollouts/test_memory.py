@@ -34,6 +34,12 @@ from tests.models.made import make_policy, make_prompts, renderer_of
 SAMPLING = Sampling(max_new_tokens=10, temperature=0.9, seed=4)
 
 
+@pytest.fixture(autouse=True)
+def weights_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for the few tokens of these tests."""
+    monkeypatch.setattr(memory, "COPIED", 1)
+
+
 def family_policy(family: str, grouped: bool = True, **more: object) -> PreTrainedModel:
     """Two layers of random weights; with ``grouped`` two heads of queries to one of keys."""
     made = make_policy("llama").config
@@ -195,6 +201,15 @@ def test_a_large_model_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not passes_tokens(policy) and token_weights(policy) is None
 
 
+@pytest.mark.parametrize("longest", [11, 12])
+def test_few_tokens_do_not_pay_for_a_copy(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "COPIED", 12)
+    with memory.reading([family_policy("llama")], longest) as memory_of:
+        kept = memory_of([(5, 6, 7)])
+    assert isinstance(kept, SharedPrompts)
+    assert (kept.caches[0].weights is not None) == (longest == 12)
+
+
 def test_places_of_rows_that_ended_by_hand() -> None:
     live = np.array([True, False, True, False, True, True])
     assert filled(live).tolist() == [0, 4, 2, 5]
@@ -230,20 +245,20 @@ def test_guidance_and_masks_go_on_working(monkeypatch: pytest.MonkeyPatch) -> No
     assert [c.token_ids for c in ours[0]] == [c.token_ids for c in theirs[0]]
 
 
-def memory_of(policy: PreTrainedModel) -> type:
+def kind_of_memory(policy: PreTrainedModel) -> type:
     """The kind of memory an engine of this policy writes with."""
-    with memory.reading([policy]) as memory_for:
+    with memory.reading([policy], 10) as memory_for:
         return memory_for.func  # type: ignore[attr-defined,no-any-return]
 
 
 def test_what_is_not_plain_attention_keeps_its_own() -> None:
-    assert memory_of(family_policy("qwen2")) is SharedPrompts
-    assert memory_of(family_policy("mistral")) is CopiedPrompts, "its windows slide"
+    assert kind_of_memory(family_policy("qwen2")) is SharedPrompts
+    assert kind_of_memory(family_policy("mistral")) is CopiedPrompts, "its windows slide"
     sliding = {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}
-    assert memory_of(family_policy("qwen2", **sliding)) is CopiedPrompts
+    assert kind_of_memory(family_policy("qwen2", **sliding)) is CopiedPrompts
     other = family_policy("llama")
     other.set_attn_implementation("eager")
-    assert memory_of(other) is CopiedPrompts
+    assert kind_of_memory(other) is CopiedPrompts
     assert other.config._attn_implementation == "eager"
     assert not can_share(family_policy("llama").train())
     assert not can_share(family_policy("gemma2"))

@@ -210,11 +210,11 @@ def test_a_prompt_asked_several_times_is_read_once() -> None:
     hook = policy.model.embed_tokens.register_forward_pre_hook(
         lambda _, args: shapes.append(tuple(args[0].shape))
     )
-    together = engine(prompts, Sampling(6, seed=5))
+    together = engine(prompts, Sampling(24, seed=5))
     hook.remove()
     assert shapes[0][0] == 3 and shapes[1] == (12,)
     apart = NativeEngine(policy, renderer_of(policy), "v", batch_size=1)(
-        prompts, Sampling(6, seed=5)
+        prompts, Sampling(24, seed=5)
     )
     assert [c.token_ids for c in together] == [c.token_ids for c in apart]
     assert len({c.token_ids for c in together}) > 3, "every row draws for itself"

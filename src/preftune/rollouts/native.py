@@ -60,7 +60,7 @@ class NativeEngine:
         reader = Reader(self.policy, self.value_heads, self.mask)
         size = self._group_size(len(order))
         groups = [order[start : start + size] for start in range(0, len(order), size)]
-        with reading(reader.networks) as memory_of:
+        with reading(reader.networks, sampling.max_new_tokens) as memory_of:
 
             def written(group: list[int]) -> list[_Tokens]:
                 asked = [ids[index] for index in group]
@@ -145,7 +145,7 @@ def _generate(
     """Tokens and their log-probabilities for each prompt, the stop token included."""
     device: torch.device = reader.policy.device
     different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
-    memory = memory_of(list(different), sampling.max_new_tokens)
+    memory = memory_of(list(different))
     writing = _Writing(len(prompts), sampling.max_new_tokens)
     prompt_of_row = np.array([different[ids] for ids in prompts])
     places, live = np.arange(len(prompts)), np.ones(len(prompts), dtype=bool)
