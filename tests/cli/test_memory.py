@@ -141,6 +141,11 @@ QWEN3 = Architecture(
     family="qwen3", hidden_size=448, layers=8, heads=7, intermediate_size=1216, context=256
 )
 
+LLAMA_NARROW = Architecture(hidden_size=320, layers=12, heads=5, intermediate_size=864, context=256)
+QWEN3_WIDE = Architecture(
+    family="qwen3", hidden_size=576, layers=5, heads=9, intermediate_size=1536, context=256
+)
+
 
 @pytest.mark.proof
 @pytest.mark.parametrize(
@@ -152,6 +157,9 @@ QWEN3 = Architecture(
         (LLAMA, "dpo", 'adapter = { rank = 4 }\nvalidation = "data:pairs.jsonl"\n'),
         (QWEN3, "sft", "adapter = { rank = 16 }\n"),
         (GPT2_DEEP, "reward_model", ""),
+        (QWEN3_WIDE, "dpo", "adapter = { rank = 8 }\n"),
+        (GPT2_DEEP, "sft", 'adapter = { rank = 32 }\nvalidation = "data:shown.jsonl"\n'),
+        (LLAMA_NARROW, "reward_model", 'adapter = { rank = 4 }\nprecision = "bfloat16"\n'),
     ],
 )
 def test_stages_use_what_was_predicted(

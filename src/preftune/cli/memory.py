@@ -44,7 +44,7 @@ NOT_GIVEN_BACK = 0.4
 """Share of freed memory that the allocator holds on to, measured."""
 MAPPED = 32 * 2**20
 """Bytes from which on glibc gives a table pages of its own, and back to the system once freed."""
-HOLES: Mapping[str, float] = {"llama": 1.2, "qwen3": 0.9, "gpt2": 0.8}
+HOLES: Mapping[str, float] = {"llama": 0.6, "qwen3": 0.6, "gpt2": 0.3}
 """Of what the backward pass keeps in smaller tables, the share that lies free between them, by
 measurement: an adapter's short-lived tables leave gaps among those that are kept, and an aligned
 table does not fit again into the gap of one as large. Without an adapter it is a fifth to two

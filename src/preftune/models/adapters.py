@@ -17,6 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from preftune.models.low_rank import low_rank
 from preftune.models.precision import autocast_of
 from preftune.recipe import Adapter
 from preftune.records import BadInput
@@ -53,7 +54,7 @@ def put_on(model: PreTrainedModel, config: LoraConfig, name: str, trained: bool)
     body = body_of(model)
     before = {parameter: parameter.requires_grad for parameter in body.parameters()}
     first = adapters_in(model) or [name]
-    inject_adapter_in_model(config, body, adapter_name=name)
+    inject_adapter_in_model(low_rank(config), body, adapter_name=name)
     setattr(model, _USED, name)
     own = [key for key, _ in model.named_parameters() if belongs(key, name)]
     setattr(model, TRAINED, frozenset(own if trained else ()))
