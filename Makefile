@@ -70,7 +70,7 @@ $(VENV)/.train: $(VENV)/.torch pyproject.toml
 	touch $@
 
 $(VENV)/.everything: $(VENV)/.torch pyproject.toml
-	$(INSTALL) -e '.[train,postgres,control,datasets,metrics,tensorboard,test,docs,dev]'
+	$(INSTALL) -e '.[train,qlora,postgres,control,datasets,metrics,tensorboard,test,docs,dev]'
 	touch $(VENV)/.train $@
 
 $(VENV)/.browser: $(VENV)/.everything .ci/browser

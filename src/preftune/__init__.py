@@ -5,7 +5,10 @@ and what needs no torch works without it. They return what the command line prin
 and raise :class:`preftune.BadInput` or :class:`preftune.RunFailed`.
 """
 
+import logging
 from importlib import import_module
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses a product nobody asks for
 
 __version__ = "0.1.0"
 

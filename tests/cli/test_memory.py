@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from preftune.cli.memory import network_of_architecture, network_of_folder
+from preftune.cli.memory import need_of, network_of_architecture, network_of_folder
 from preftune.models import (
     add_adapter,
     build_policy,
     collate,
     compute_in,
     forget_activations,
+    load_policy,
+    quantized_layers,
     reading,
 )
 from preftune.models.networks import hidden_states
 from preftune.models.rendering import Row
-from preftune.recipe import SFT, Adapter, Architecture
+from preftune.recipe import SFT, Adapter, Architecture, parse_recipe
 from tests.cli.command import preftune
 from tests.cli.memory_runs import measured, predicted, prepare, recipe_of
 from tests.models.made import CPU, FAMILIES, make_policy, tokenizer
@@ -107,6 +109,39 @@ def test_adapters_are_counted(family: str) -> None:
         before,
     )
     assert network.adapted(3) == pytest.approx(added, rel=0.2)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_body_in_four_bits_is_counted(family: str, tmp_path: Path) -> None:
+    """By a folder, and by the architecture: the head is the table of embeddings in both."""
+    prepare(tmp_path / "x", shape(family, 2))
+    policy = load_policy(tmp_path / "x" / "model", CPU)
+    add_adapter(policy, Adapter(rank=3, quantize="nf4"), "policy", seed=0)
+    held = sum(p.nbytes for name, p in policy.named_parameters() if ".lora_" not in name)
+    held += sum(b.nbytes for part in quantized_layers(policy).values() for b in part.buffers())
+    read = network_of_folder(tmp_path / "x" / "model")
+    told = network_of_architecture(shape(family, 2), policy.config.vocab_size, _weights(family, 2))
+    assert read is not None
+    for network in (read, told):
+        assert network.packed == pytest.approx(held, rel=0.1)
+        assert network.packed < 0.7 * 4 * network.weights
+
+
+def test_four_bits_save_what_the_model_weighs_until_it_is_saved_merged() -> None:
+    network = network_of_architecture(
+        Architecture(hidden_size=2048, layers=16, heads=16, intermediate_size=5632), 32000, 10**9
+    )
+    text = 'kind = "sft"\nmodel = "m"\ntrain = "t"\nadapter = { rank = 8, MORE }\n'
+    need = {
+        more: need_of(parse_recipe(text.replace("MORE", more)).stages["sft"], network, False)
+        for more in ("merge = false", 'merge = false, quantize = "nf4"', 'quantize = "nf4"')
+    }
+    plain, packed, merged = need.values()
+    assert plain is not None and packed is not None and merged is not None
+    beneath = 10**9 - 32000 * 2048
+    assert plain.networks - packed.networks == pytest.approx(beneath * (4 - 0.516), rel=0.001)
+    assert plain.loading == 0 and packed.loading > 4 * 10**9 == merged.merged
+    assert packed.merged == 0 and merged.networks == packed.networks
 
 
 def test_a_recipe_that_cannot_fit_is_refused_with_what_to_change(tmp_path: Path) -> None:

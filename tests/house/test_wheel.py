@@ -107,7 +107,7 @@ def imported(module: Module) -> Iterator[str]:
 def test_what_the_code_imports_is_declared_and_no_more() -> None:
     found = {name for module in modules() for name in imported(module)}
     sinks = ("tensorboard", "wandb", "mlflow", "trackio")
-    extras = ("train", "rules", "metrics", "datasets", "bench", "vllm", *sinks)
+    extras = ("train", "qlora", "rules", "metrics", "datasets", "bench", "vllm", *sinks)
     known = {IMPORTED_AS.get(name, name) for name in declared(extras)}
     third_party = found - set(sys.stdlib_module_names) - {"preftune"} - PARTS
     assert third_party - known == set(), "imported and not declared"

@@ -104,9 +104,15 @@ def _no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("merge", ["true", "false"])
+HELD = 'rank = 4, quantize = "nf4"'
+"""Four bits a weight beneath the adapter."""
+
+
+@pytest.mark.parametrize(
+    ("merge", "settings"), [("true", "rank = 4"), ("false", "rank = 4"), ("false", HELD)]
+)
 def test_policy_value_and_reward_over_one_body(
-    merge: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    merge: str, settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reward model's adapter stays one where it was not merged; then one body carries all."""
     seen: list[Any] = []
@@ -119,7 +125,8 @@ def test_policy_value_and_reward_over_one_body(
         return story(settings, inputs, engine, score, *more)
 
     monkeypatch.setitem(on_policy.STORIES, "ppo", watched)
-    stages, _ = run(tmp_path, (BASE + REWARD + PPO).replace("MERGE", merge))
+    text = (BASE + REWARD + PPO).replace("MERGE", merge).replace("rank = 4", settings)
+    stages, _ = run(tmp_path, text)
     assert seen[0] == [True, True, merge == "false"]
     assert seen[1] == (["policy", "reward_model", "value"] if merge == "false" else ["policy"])
 
@@ -176,7 +183,32 @@ def test_another_stage_takes_the_reference_s_numbers(tmp_path: Path) -> None:
     assert parents["reference_logprobs"] == made["sha256"]
 
 
-@pytest.mark.parametrize(("what", "at"), [(DPO, 1), (PPO, 2)])
+def test_a_reward_model_over_four_bits_is_not_put_over_a_float_body(tmp_path: Path) -> None:
+    """It learned over other weights, so it keeps a body of its own: as the merged one scores."""
+    found = []
+    for merge in ("true", "false"):
+        reward = REWARD.replace("MERGE", merge).replace("rank = 4", HELD)
+        text = BASE + reward + PPO.replace("MERGE", "true")
+        text = text.replace("iterations = 2", 'iterations = 1\nvalue_model = "stage:base"')
+        stages, _ = run(tmp_path / merge, text)
+        found.append(read_metrics(stages / "03-ppo" / "metrics.jsonl")[0])
+    assert found[0]["objective/scores"] == pytest.approx(found[1]["objective/scores"], abs=1e-5)
+
+
+def test_demonstrations_are_learned_over_four_bits(tmp_path: Path) -> None:
+    shown = [{"prompt": text[:20], "completion": text[20:40]} for text in TEXTS[:8]]
+    write_rows(tmp_path / "shown.jsonl", shown)
+    sft = (
+        '\n[stages.sft]\nkind = "sft"\nmodel = "stage:base"\ntrain = "data:shown.jsonl"\n'
+        "epochs = 8\nbatch_size = 4\noptimizer.learning_rate = 1e-2\n"
+        f"adapter = {{ {HELD} }}\n"
+    )
+    stages, _ = run(tmp_path, BASE + sft)
+    losses = [row["loss"] for row in read_metrics(stages / "02-sft" / "metrics.jsonl")]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(("what", "at"), [(DPO, 1), (DPO.replace("rank = 4", HELD), 1), (PPO, 2)])
 def test_a_stopped_run_with_adapters_resumes_bit_for_bit(
     what: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,9 @@ counted layer by layer (:data:`KEPT`), and what a process holds before it has a 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from preftune.recipe import (
@@ -32,7 +33,7 @@ from preftune.recipe import (
 
 PROCESS = 600 * 2**20
 """Python, torch, transformers and their threads before any model."""
-FLOAT, HALF = 4, 2
+FLOAT, HALF, NF4 = 4, 2, 0.516
 KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "llama": {"float32": (32, 16), "bfloat16": (36, 8)},
     "qwen3": {"float32": (40, 16), "bfloat16": (49, 8)},
@@ -42,6 +43,8 @@ KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
 size. In bfloat16 as on a processor, whose attention is in float32; a GPU keeps 10 bytes less."""
 NOT_GIVEN_BACK = 0.4
 """Share of freed memory that the allocator holds on to, measured."""
+IN_PIECES = 0.75
+"""Share of a step's memory that is no room for a merged weight, measured."""
 MAPPED = 32 * 2**20
 """Bytes from which on glibc gives a table pages of its own, and back to the system once freed."""
 HOLES: Mapping[str, float] = {"llama": 0.6, "qwen3": 0.6, "gpt2": 0.3}
@@ -49,6 +52,8 @@ HOLES: Mapping[str, float] = {"llama": 0.6, "qwen3": 0.6, "gpt2": 0.3}
 measurement: an adapter's short-lived tables leave gaps among those that are kept, and an aligned
 table does not fit again into the gap of one as large. Without an adapter it is a fifth to two
 fifths, which is not counted: gradients and moments take room there too."""
+ENDS = (["embed_tokens"], ["wte"], ["wpe"], ["lm_head"])
+"""Modules of a network, by the names families give them, that get no adapter."""
 FEW_LOGITS = 2**23
 LOGIT_COPIES = 5
 """Tables of [tokens, vocabulary] alive at once around a loss that holds its logits."""
@@ -66,6 +71,13 @@ class Network:
     context: int
     weights: int
     """Numbers in all."""
+    embeddings: int
+    """Of them, those of tokens, of places and of a head of its own, which no adapter lies over."""
+
+    @property
+    def packed(self) -> float:
+        """Bytes of the weights where those beneath adapters are held in four bits."""
+        return FLOAT * self.embeddings + NF4 * (self.weights - self.embeddings)
 
     def kept(self, tokens: int, settings: Computing, half: bool) -> float:
         """Bytes a backward pass keeps of this many tokens."""
@@ -107,16 +119,24 @@ class Need:
     learning: int
     step: int
     copies: int
+    loading: int = 0
+    """While a network that will be held in four bits is read in whole."""
+    merged: int = 0
+    """The weights that are saved where an adapter is merged into them."""
 
     @property
     def peak(self) -> int:
         """While a step is taken, or while a checkpoint is written, whichever needs more; of the
         other the allocator keeps a part."""
         more, less = max(self.step, self.copies), min(self.step, self.copies)
-        return int(PROCESS + self.networks + self.learning + more + NOT_GIVEN_BACK * less)
+        working = self.networks + self.learning + more + NOT_GIVEN_BACK * less
+        saving = self.networks + self.learning + self.merged + IN_PIECES * self.step
+        return int(PROCESS + max(working, self.loading, saving if self.merged else 0))
 
 
 def network_of_architecture(made: Architecture, vocabulary: int, weights: int) -> Network:
+    ends = 1 if made.tie_word_embeddings else 2
+    places = made.context if made.family == "gpt2" else 0
     return Network(
         made.family,
         made.hidden_size,
@@ -125,6 +145,7 @@ def network_of_architecture(made: Architecture, vocabulary: int, weights: int) -
         vocabulary,
         made.context,
         weights,
+        made.hidden_size * (ends * vocabulary + places),
     )
 
 
@@ -134,11 +155,9 @@ def network_of_folder(folder: Path) -> Network | None:
         read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    files = [*folder.glob("*.safetensors")]
-    stored = sum(file.stat().st_size for file in files)
-    halved = "16" in str(read.get("dtype") or read.get("torch_dtype") or "")
+    sizes = {name: size for file in folder.glob("*.safetensors") for name, size in _sizes(file)}
     hidden = int(read.get("hidden_size") or read.get("n_embd") or 0)
-    if not stored or not hidden:
+    if not sizes or not hidden:
         return None
     return Network(
         family=str(read.get("model_type", "llama")),
@@ -147,8 +166,18 @@ def network_of_folder(folder: Path) -> Network | None:
         layers=int(read.get("num_hidden_layers") or read.get("n_layer") or 1),
         vocabulary=int(read.get("vocab_size", 0)),
         context=int(read.get("max_position_embeddings") or read.get("n_positions") or 2048),
-        weights=stored // (HALF if halved else FLOAT),
+        weights=sum(sizes.values()),
+        embeddings=sum(size for name, size in sizes.items() if name.split(".")[-2:-1] in ENDS),
     )
+
+
+def _sizes(file: Path) -> Iterator[tuple[str, int]]:
+    """Name and count of numbers of each table in a safetensors file, by its header."""
+    with file.open("rb") as stored:
+        header = json.loads(stored.read(int.from_bytes(stored.read(8), "little")))
+    for name, table in header.items():
+        if name != "__metadata__":
+            yield name, prod(table["shape"])
 
 
 def need_of(settings: Section, network: Network, half: bool) -> Need | None:
@@ -158,9 +187,12 @@ def need_of(settings: Section, network: Network, half: bool) -> Need | None:
     adapter = settings.adapter if isinstance(settings, Adapting) else None
     trained = network.weights if adapter is None else network.adapted(adapter.rank)
     learners = 2 if _separate_value(settings) else 1
-    held = network.weights * (_networks(settings, adapter is not None)) + (
-        0 if adapter is None else trained * learners
-    )
+    whole, packed = _networks(settings, adapter is not None), 0
+    if adapter is not None and adapter.quantize:
+        packed = learners + isinstance(settings, NLPO)
+    held = FLOAT * network.weights * (whole - packed) + network.packed * packed
+    if adapter is not None:
+        held += FLOAT * trained * learners
     tokens = _micro_batch(settings, network)
     step = FLOAT * trained * learners + network.kept(tokens, settings, half)
     if adapter is not None:
@@ -170,10 +202,12 @@ def need_of(settings: Section, network: Network, half: bool) -> Need | None:
         step += LOGIT_COPIES * FLOAT * min(logits, FEW_LOGITS)
     best = trained if _keeps_best(settings) else 0
     return Need(
-        networks=FLOAT * held,
+        networks=int(held),
         learning=2 * FLOAT * trained * learners + FLOAT * best,
         step=int(step),
         copies=2 * 2 * FLOAT * trained,
+        loading=FLOAT * network.weights + int(held - network.packed) if packed else 0,
+        merged=FLOAT * network.weights if adapter is not None and adapter.merge else 0,
     )
 
 

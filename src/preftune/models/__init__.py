@@ -64,6 +64,7 @@ from preftune.models.networks import (
 )
 from preftune.models.packed import packed_logprobs
 from preftune.models.precision import autocast_of, compute_in, computed_in
+from preftune.models.quantized import quantized_layers
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import (
@@ -176,6 +177,7 @@ __all__ = [
     "twice_differentiable",
     "value_head_on",
     "values",
+    "quantized_layers",
     "weights_digest",
     "without_adapter",
     "word_counts",

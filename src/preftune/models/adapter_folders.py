@@ -9,31 +9,41 @@ from peft import LoraConfig, PeftModel, TaskType
 from peft.tuners.lora import Linear as LoraLinear
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import AutoConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from preftune.artifacts import hash_path, write_json_atomic
 from preftune.models.adapters import adapter_of, belongs, body_of, put_on
+from preftune.models.quantized import quantized_layers, round_trip
 from preftune.models.shared_body import value_head_on
 from preftune.records import BadInput
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BASE = "preftune_base.json"
-"""Beside an adapter: the sha256 of the folder it was trained on."""
+"""Beside an adapter: the sha256 of the folder it was trained on, and how that was quantised."""
 PREFIX = "base_model.model."
 
 
-def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The weights an ordinary model computes the same with: W + alpha / rank · B A."""
-    name = adapter_of(model)
+def merged_weights(
+    model: PreTrainedModel, device: torch.device | None = None
+) -> dict[str, torch.Tensor]:
+    """The weights an ordinary model computes the same with: W + alpha / rank · B A.
+
+    On the model's own device if none is named.
+    """
+    name, device = adapter_of(model) or "", device or model.device
     weights = {
-        key.replace(".base_layer.", "."): tensor
+        key.replace(".base_layer.", "."): tensor.to(device)
         for key, tensor in model.state_dict().items()
         if ".lora_" not in key
     }
     for path, layer in model.named_modules():
-        if name and isinstance(layer, LoraLinear):
-            key = f"{path}.weight"
-            weights[key] = weights[key] + layer.get_delta_weight(name)
+        if isinstance(layer, LoraLinear):
+            weight: Any = layer.base_layer.weight
+            if name in layer.lora_A:
+                weight = weight + layer.get_delta_weight(name)
+            weights[f"{path}.weight"] = weight.to(device)
     return weights
 
 
@@ -62,7 +72,8 @@ def save_adapter(model: PreTrainedModel, folder: Path, base: Path) -> None:
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(str(folder))
-    write_json_atomic(folder / BASE, {"sha256": hash_path(base)})
+    held = "nf4" if quantized_layers(model) else None
+    write_json_atomic(folder / BASE, {"sha256": hash_path(base), "quantized": held})
 
 
 def adapter_config(source: str | Path) -> dict[str, Any] | None:
@@ -88,15 +99,15 @@ def base_of(source: str | Path) -> Path:
     model the adapter was trained on."""
     config = adapter_config(source)
     assert config is not None
-    base, note = Path(config["base_model_name_or_path"]), Path(source) / BASE
-    if note.is_file():
+    base, note = Path(config["base_model_name_or_path"]), _note(source)
+    if note:
         if not base.exists():
             raise BadInput(
                 "The model this adapter was trained on is not where it was.",
                 file=base,
                 remedy=f"Put it there, or change base_model_name_or_path in {CONFIG}.",
             )
-        if hash_path(base) != json.loads(note.read_text(encoding="utf-8")).get("sha256"):
+        if hash_path(base) != note.get("sha256"):
             raise BadInput(
                 "This is not the model the adapter was trained on: its content has another hash.",
                 file=base,
@@ -106,12 +117,21 @@ def base_of(source: str | Path) -> Path:
     return base
 
 
-def is_over(source: str | Path, digest: str | None) -> bool:
-    """Whether a folder is an adapter that was trained over the model folder of this hash."""
-    note = Path(source) / BASE
-    if adapter_config(source) is None or not note.is_file():
+def is_over(source: str | Path, digest: str | None, quantized: str | None = None) -> bool:
+    """Whether a folder is an adapter that was trained over the model folder of this hash, held in
+    the same format."""
+    note = _note(source)
+    if adapter_config(source) is None or not note:
         return False
-    return bool(json.loads(note.read_text(encoding="utf-8")).get("sha256") == digest)
+    return bool(note.get("sha256") == digest and note.get("quantized") == quantized)
+
+
+def _note(source: str | Path) -> dict[str, Any]:
+    """What stands beside an adapter of ours; nothing beside another's."""
+    path = Path(source) / BASE
+    read = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    assert isinstance(read, dict)
+    return read
 
 
 def own_config(source: str | Path) -> dict[str, Any]:
@@ -139,7 +159,13 @@ def network_over(
 
 
 def merge_from(source: str | Path, base: PreTrainedModel) -> PreTrainedModel:
-    """The base with the adapter of a PEFT folder merged into its weights."""
+    """The base with the adapter of a PEFT folder merged into its weights, which are what was held
+    of them where the adapter was trained over quantised ones."""
+    if _note(source).get("quantized"):
+        targets = LoraConfig.from_pretrained(str(source)).target_modules or ()
+        for path, layer in body_of(base).named_modules():
+            if isinstance(layer, nn.Linear | Conv1D) and path.rpartition(".")[2] in targets:
+                round_trip(layer)
     try:
         merged = PeftModel.from_pretrained(base, str(source)).merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

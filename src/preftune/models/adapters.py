@@ -17,8 +17,9 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from preftune.models.low_rank import low_rank
+from preftune.models.low_rank import low_rank, quantize_beneath
 from preftune.models.precision import autocast_of
+from preftune.models.quantized import quantized_layers
 from preftune.recipe import Adapter
 from preftune.records import BadInput
 
@@ -31,9 +32,10 @@ OFF = ""
 
 def add_adapter(model: PreTrainedModel, settings: Adapter, name: str, seed: int) -> PreTrainedModel:
     """The same network with a fresh adapter that changes nothing yet (B = 0), A drawn from
-    ``seed``; from now on the adapter, and a score head, are all that is trained of it.
+    ``seed``; from now on the adapter, and a score head, are all that is trained of it. Where the
+    settings say so the layers beneath are quantised.
 
-    Raises :class:`BadInput` for targets the network has none of.
+    Raises :class:`BadInput` for targets the network has none of, and without bitsandbytes.
     """
     body = body_of(model)
     config = LoraConfig(
@@ -46,6 +48,8 @@ def add_adapter(model: PreTrainedModel, settings: Adapter, name: str, seed: int)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         put_on(model, config, name, trained=True)
+    if settings.quantize:
+        quantize_beneath(model)
     return model
 
 
@@ -90,6 +94,10 @@ def weights_digest(model: PreTrainedModel) -> str:
             continue
         content = parameter.detach().cpu().contiguous().view(torch.uint8).numpy()
         hashed.update(f"{key.replace('.base_layer.', '.')} {tuple(parameter.shape)} ".encode())
+        hashed.update(content.data)
+    for key, layer in sorted(quantized_layers(model).items()):
+        content = layer.weight.cpu().numpy()
+        hashed.update(f"{key} {content.shape} ".encode())
         hashed.update(content.data)
     return hashed.hexdigest()
 

@@ -145,7 +145,7 @@ def save_model(
     if adapter_of(model) is None:
         model.save_pretrained(str(folder), safe_serialization=True)
     elif base is None:
-        model.save_pretrained(str(folder), state_dict=merged_weights(model))
+        model.save_pretrained(str(folder), state_dict=merged_weights(model, torch.device("cpu")))
     else:
         save_adapter(model, folder, base)
     tokenizer.save_pretrained(str(folder))

@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from transformers.pytorch_utils import Conv1D
 
+from preftune.models.quantized import QuantizedLinear, output_by_input
+
 
 class LowRankLinear(LoraLinear):
     """PEFT's layer with one adapter and no dropout computed at once; all else is PEFT's."""
@@ -23,15 +25,8 @@ class LowRankLinear(LoraLinear):
         if adapter is None:
             whole: torch.Tensor = super().forward(x, *args, **named)
             return whole
-        layer = self.base_layer
-        changed: torch.Tensor = _LowRank.apply(
-            x,
-            layer.weight.T if isinstance(layer, Conv1D) else layer.weight,
-            layer.bias,
-            self.lora_A[adapter].weight,
-            self.lora_B[adapter].weight,
-            self.scaling[adapter],
-        )
+        a, b = self.lora_A[adapter].weight, self.lora_B[adapter].weight
+        changed: torch.Tensor = _LowRank.apply(x, self.base_layer, a, b, self.scaling[adapter])
         return changed
 
     def _alone(self) -> str | None:
@@ -41,7 +36,8 @@ class LowRankLinear(LoraLinear):
             return None
         drops = self.training and not isinstance(self.lora_dropout[name], nn.Identity)
         plain = not drops and name not in self.lora_variant and not self.lora_bias[name]
-        return name if plain and not self.base_layer.weight.requires_grad else None
+        learns = any(parameter.requires_grad for parameter in self.base_layer.parameters())
+        return name if plain and not learns else None
 
 
 def low_rank(config: LoraConfig) -> LoraConfig:
@@ -50,47 +46,54 @@ def low_rank(config: LoraConfig) -> LoraConfig:
     return config
 
 
+def quantize_beneath(model: nn.Module) -> None:
+    """Every layer that has an adapter holds its own weight in four bits from now on."""
+    for layer in model.modules():
+        if isinstance(layer, LowRankLinear) and isinstance(layer.base_layer, nn.Linear | Conv1D):
+            layer.base_layer = QuantizedLinear(layer.base_layer)
+    for parameter in model.parameters():  # one that lies in a mapped file keeps all of it
+        parameter.data = parameter.data.clone()
+
+
 class _LowRank(torch.autograd.Function):
     """With the gradient g of y = W x + b + s B A x:
 
     ∂x = Wᵀ g + s Aᵀ Bᵀ g,    ∂A = s Bᵀ g xᵀ,    ∂B = s g (A x)ᵀ.
 
-    W and b do not learn. Products are in autocast's number format where it is on.
+    W and b do not learn: nothing is kept of the layer that has them, and a W held in four bits is
+    unpacked twice. Products are in autocast's number format where it is on.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None,
-        a: torch.Tensor,
-        b: torch.Tensor,
-        scale: float,
+        ctx: Any, x: torch.Tensor, layer: Any, a: torch.Tensor, b: torch.Tensor, scale: float
     ) -> torch.Tensor:
         kind = x.device.type
         half = torch.is_autocast_enabled(kind)
         form = torch.get_autocast_dtype(kind) if half else x.dtype
         with torch.autocast(kind, enabled=False):
-            x, weight = x.to(form), weight.to(form)
-            y = F.linear(x, weight, None if bias is None else bias.to(form))
+            x, weight = x.to(form), output_by_input(layer).to(form)
+            y = F.linear(x, weight, None if layer.bias is None else layer.bias.to(form))
             low = _flat(x) @ a.to(form).T
             y.view(-1, y.shape[-1]).addmm_(low, b.to(form).T, alpha=scale)
-        ctx.save_for_backward(x, weight, a, b)
-        ctx.scale = scale
+        ctx.save_for_backward(x, a, b)
+        ctx.layer, ctx.scale = layer, scale
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, weight, a, b = ctx.saved_tensors
+        x, a, b = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):
             g, rows = _flat(gradient), _flat(x)
             down, up = a.to(x.dtype), b.to(x.dtype)
             low = ctx.scale * (g @ up)
             of_a = (low.T @ rows).to(a.dtype)
             of_b = (ctx.scale * (g.T @ (rows @ down.T))).to(b.dtype)
-            of_x = (g @ weight).addmm_(low, down) if ctx.needs_input_grad[0] else None
-        return None if of_x is None else of_x.view_as(x), None, None, of_a, of_b, None
+            of_x = None
+            if ctx.needs_input_grad[0]:
+                weight = output_by_input(ctx.layer).to(x.dtype)
+                of_x = (g @ weight).addmm_(low, down).view_as(x)
+        return of_x, None, of_a, of_b, None
 
 
 def _flat(table: torch.Tensor) -> torch.Tensor:

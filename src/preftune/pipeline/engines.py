@@ -36,10 +36,18 @@ from preftune.training.journal import CHECKPOINTS
 from preftune.worlds import gold_judge, world
 
 
-def open_engine(context: StageContext[Any], role: str, sampling: SamplingSettings) -> NativeEngine:
-    """The native engine over the model of ``role``; its version is the model's content hash."""
+def open_engine(
+    context: StageContext[Any],
+    role: str,
+    sampling: SamplingSettings,
+    device: torch.device | None = None,
+) -> NativeEngine:
+    """The native engine over the model of ``role``; its version is the model's content hash.
+
+    The stage's device if none is named.
+    """
     source = context.inputs[role]
-    policy = load_policy(source, context.device)
+    policy = load_policy(source, device or context.device)
     renderer = renderer_for(policy, load_tokenizer(source), source)
     version = context.hashes.get(role, "")[:16]
     return NativeEngine(policy, renderer, version, batch_size=sampling.batch_size)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.models import (
@@ -16,7 +18,7 @@ from preftune.models import (
     without_adapter,
 )
 from preftune.pipeline.context import StageContext
-from preftune.recipe import Adapting, Computing
+from preftune.recipe import Adapter, Adapting, Computing
 from preftune.training import precision_for
 
 
@@ -25,10 +27,11 @@ def learner(
 ) -> PreTrainedModel:
     """The same network, computing as the stage's settings say, its weights or its adapter of this
     name moved by the stage."""
-    settings = computing_of(context)
+    settings, adapter = computing_of(context), adapter_in(context)
     frozen(context, model)
-    if isinstance(settings, Adapting) and settings.adapter is not None:
-        add_adapter(model, settings.adapter, name, context.seed_for("adapter", name))
+    if adapter is not None:
+        add_adapter(model, adapter, name, context.seed_for("adapter", name))
+        nn.Module.to(model, context.device)
     if settings.activation_checkpointing:
         forget_activations(model)
     return model
@@ -54,8 +57,8 @@ def over_policy(
     None where the policy has no adapter, or where the reward model is another network: a merged
     one, or one that was trained over other weights.
     """
-    source = context.inputs[role]
-    if adapter_of(policy) is None or not is_over(source, context.hashes.get("policy")):
+    source, adapter = context.inputs[role], adapter_in(context)
+    if adapter is None or not is_over(source, context.hashes.get("policy"), adapter.quantize):
         return None
     network = network_over(policy, source, name, trained)
     context.console.line(f"{role}: an adapter over the policy's own weights")
@@ -64,8 +67,7 @@ def over_policy(
 
 def base_for_saving(context: StageContext[Any], role: str) -> Path | None:
     """The model underneath where the recipe wants the adapter alone; None where it is merged."""
-    settings = computing_of(context)
-    adapter = settings.adapter if isinstance(settings, Adapting) else None
+    adapter = adapter_in(context)
     return None if adapter is None or adapter.merge else context.inputs[role]
 
 
@@ -73,6 +75,19 @@ def frozen(context: StageContext[Any], model: PreTrainedModel) -> PreTrainedMode
     """The same network, computing in the learner's number format: their passes can be compared."""
     compute_in(model, precision_for(computing_of(context).precision, context.device))
     return model
+
+
+def adapter_in(context: StageContext[Any]) -> Adapter | None:
+    """The adapter that the stage trains; None where it trains all weights, or nothing."""
+    settings = computing_of(context)
+    return settings.adapter if isinstance(settings, Adapting) else None
+
+
+def loaded_on(context: StageContext[Any]) -> torch.device:
+    """Where the network that learns is read in: beside the processor if it is quantised before it
+    goes to the device, which then never holds it whole."""
+    adapter = adapter_in(context)
+    return torch.device("cpu") if adapter and adapter.quantize else context.device
 
 
 def computing_of(context: StageContext[Any]) -> Computing:

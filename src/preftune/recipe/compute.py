@@ -40,6 +40,9 @@ class Adapter(Section):
     merge: bool = True
     """``true``: the saved model is an ordinary one, W + alpha / rank · B A. ``false``: a PEFT
     folder that names the model underneath."""
+    quantize: Literal["nf4"] | None = None
+    """``"nf4"``: the layers that get an adapter hold their own weights in four bits (QLoRA,
+    Dettmers et al. 2023), an eighth of their memory. What is saved merged has float32 again."""
 
 
 class Adapting(Computing):

@@ -20,7 +20,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from preftune.models import as_given, merged_weights
+from preftune.models import as_given, merged_weights, quantized_layers
 
 FAMILIES = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 """x + attention(norm(x)), then x + MLP(norm(x)); positions by rotation (Touvron et al. 2023)."""
@@ -98,11 +98,14 @@ class TokenWeights(NamedTuple):
 
 
 def passes_tokens(model: PreTrainedModel) -> bool:
-    """Whether a token's pass of our own is what the model does; not if its pass was changed."""
+    """Whether a token's pass of our own is what the model does; not if its pass was changed, nor
+    where weights are held in four bits, which a copy would undo."""
     if type(model) not in FAMILIES or model.dtype is not torch.float32:
         return False
     changed = "forward" in vars(model) or model._forward_hooks or model._forward_pre_hooks
-    return not changed and model.num_parameters() <= LARGEST
+    if changed or quantized_layers(model):
+        return False
+    return model.num_parameters() <= LARGEST
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on
 from preftune.pipeline.stages.offline import records_of
 from preftune.recipe import ILQL
 from preftune.records import BadInput, Rewarded
@@ -25,7 +25,7 @@ from preftune.records import BadInput, Rewarded
 
 def run(context: StageContext[ILQL]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = learner(context, load_policy(source, context.device))
+    policy = learner(context, load_policy(source, loaded_on(context)))
     tokenizer = load_tokenizer(source)
     train = _episodes(context, renderer_for(policy, tokenizer, source))
     inputs = ILQLInputs(

@@ -26,7 +26,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.networks import base_for_saving, learner, reference_of
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on, reference_of
 from preftune.recipe import DPO, IPO, KTO, ORPO, OfflineSettings, PairSettings, SimPO
 from preftune.records import Comparison, Judged
 from preftune.training import Journal
@@ -45,7 +45,7 @@ SAID = {
 def run(context: StageContext[Any]) -> StageOutcome:
     settings: OfflineSettings = context.settings
     source = context.inputs["model"]
-    policy, tokenizer = load_policy(source, context.device), load_tokenizer(source)
+    policy, tokenizer = load_policy(source, loaded_on(context)), load_tokenizer(source)
     learner(context, policy)
     renderer = renderer_for(policy, tokenizer, source)
     with context.journal(settings.checkpoint_every) as journal:

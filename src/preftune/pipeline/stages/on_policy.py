@@ -50,7 +50,13 @@ from preftune.pipeline.engines import (
     rollout_engine,
     sampling_of,
 )
-from preftune.pipeline.networks import base_for_saving, learner, over_policy, reference_of
+from preftune.pipeline.networks import (
+    base_for_saving,
+    learner,
+    loaded_on,
+    over_policy,
+    reference_of,
+)
 from preftune.pipeline.profiles import KEY
 from preftune.pipeline.rewards import open_rewards, prompted_weights
 from preftune.pipeline.rollout_samples import RecordedScore
@@ -99,7 +105,7 @@ SAID = {
 
 def run(context: StageContext[OnPolicy]) -> StageOutcome:
     settings = context.settings
-    engine = open_engine(context, "policy", settings.sampling)
+    engine = open_engine(context, "policy", settings.sampling, loaded_on(context))
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
     policy = learner(context, engine.policy)
@@ -167,7 +173,7 @@ def _mask(
 ) -> ActionMask:
     """A second copy of the policy; special and stop tokens are always allowed."""
     return ActionMask(
-        network=learner(context, load_policy(context.inputs["policy"], context.device)),
+        network=learner(context, load_policy(context.inputs["policy"], loaded_on(context))),
         top_p=settings.top_p,
         min_tokens=settings.min_tokens,
         always=tuple(sorted({*engine.renderer.tokenizer.all_special_ids, *stops})),
@@ -199,7 +205,7 @@ def _value_network(context: StageContext[OnPolicy], engine: NativeEngine) -> Pre
         if over is not None:
             return over
     source = first_member(context.inputs[role])
-    value = reward_model_from(source, context.device, context.seed_for("value head"))
+    value = reward_model_from(source, loaded_on(context), context.seed_for("value head"))
     if not same_vocabulary(renderer, renderer_for(value, load_tokenizer(source), source)):
         raise BadInput(
             "The value network reads the policy's tokens, and the two tokenizers differ.",

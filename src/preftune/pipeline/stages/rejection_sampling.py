@@ -11,7 +11,7 @@ from preftune.pipeline.engines import (
     rollout_engine,
     sampling_of,
 )
-from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on
 from preftune.pipeline.rewards import open_rewards
 from preftune.pipeline.rollout_samples import RecordedScore
 from preftune.pipeline.stages.on_policy import ROLLOUTS, evaluation_of, prompts_that_fit
@@ -20,7 +20,7 @@ from preftune.recipe import RejectionSampling
 
 def run(context: StageContext[RejectionSampling]) -> StageOutcome:
     settings = context.settings
-    engine = open_engine(context, "policy", settings.sampling)
+    engine = open_engine(context, "policy", settings.sampling, loaded_on(context))
     engine.longest_prompt = settings.max_prompt_length
     tokenizer = engine.renderer.tokenizer
     policy = learner(context, engine.policy)

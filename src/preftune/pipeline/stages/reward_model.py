@@ -45,7 +45,7 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on
 from preftune.pipeline.reward_linear import known_words, linear_beside
 from preftune.pipeline.reward_rows import Rows, axes_for, read_records
 from preftune.pipeline.rule_models import KEY
@@ -116,7 +116,7 @@ def fresh_model(
 ) -> PreTrainedModel:
     """A reward model to train, its head what the objective needs."""
     outputs = ("score",) if axes is None else axes.names
-    model = learner(context, reward_model_from(source, context.device, seed, outputs))
+    model = learner(context, reward_model_from(source, loaded_on(context), seed, outputs))
     if axes is not None:
         set_axes(model.config, axes)
     if steps is not None:

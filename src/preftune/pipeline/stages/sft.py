@@ -17,14 +17,14 @@ from preftune.models import (
 )
 from preftune.pipeline.cards import model_card
 from preftune.pipeline.context import StageContext, StageOutcome
-from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on
 from preftune.recipe import SFT
 from preftune.records import Demonstration
 
 
 def run(context: StageContext[SFT]) -> StageOutcome:
     settings, source = context.settings, context.inputs["model"]
-    policy = learner(context, load_policy(source, context.device))
+    policy = learner(context, load_policy(source, loaded_on(context)))
     tokenizer = load_tokenizer(source)
     renderer = renderer_for(policy, tokenizer, source)
     train, fitted = _rows(context, renderer, context.inputs["train"])

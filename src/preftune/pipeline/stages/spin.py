@@ -14,7 +14,7 @@ from preftune.pipeline.engines import (
     rollout_engine,
     sampling_of,
 )
-from preftune.pipeline.networks import base_for_saving, learner
+from preftune.pipeline.networks import base_for_saving, learner, loaded_on
 from preftune.pipeline.stages.offline import evenly
 from preftune.pipeline.stages.sft import demonstration_rows
 from preftune.recipe import SPIN
@@ -22,7 +22,7 @@ from preftune.recipe import SPIN
 
 def run(context: StageContext[SPIN]) -> StageOutcome:
     settings = context.settings
-    engine = open_engine(context, "model", settings.sampling)
+    engine = open_engine(context, "model", settings.sampling, loaded_on(context))
     renderer = engine.renderer
     shown = load_demonstrations(context.inputs["train"], skip_bad=settings.skip_bad)
     shown = evenly(shown, settings.limit)
