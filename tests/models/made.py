@@ -10,9 +10,17 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from preftune.models import Renderer, Row, build_policy, context_of, train_tokenizer
-from preftune.recipe import Architecture
+from preftune.models import (
+    Renderer,
+    Row,
+    add_adapter,
+    build_policy,
+    context_of,
+    train_tokenizer,
+)
+from preftune.recipe import Adapter, Architecture
 from preftune.records import Prompt
+from preftune.training import owned_parameters
 
 CPU = torch.device("cpu")
 FAMILIES = ("gpt2", "llama", "qwen3")
@@ -82,3 +90,14 @@ def make_rows(count: int, seed: int = 0, longest: int = 12) -> list[Row]:
 
 def make_prompts(count: int) -> list[Prompt]:
     return [Prompt(TEXTS[i % len(TEXTS)][: 8 + 5 * (i % 7)]) for i in range(count)]
+
+
+def moved(model: PreTrainedModel, settings: Adapter, name: str = "policy") -> PreTrainedModel:
+    """The model with an adapter that has learned something."""
+    add_adapter(model, settings, name, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for key, parameter in owned_parameters(model):
+            if "lora_B" in key:
+                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model

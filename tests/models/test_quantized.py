@@ -33,7 +33,7 @@ from preftune.recipe import Adapter
 from preftune.records import BadInput
 from preftune.rollouts.token_weights import passes_tokens
 from preftune.training import owned_parameters
-from tests.models.made import CPU, FAMILIES, make_policy, make_rows, tokenizer
+from tests.models.made import CPU, FAMILIES, make_policy, make_rows, moved, tokenizer
 
 HELD = Adapter(rank=4, alpha=8, quantize="nf4")
 PLAIN = HELD.model_copy(update={"quantize": None})
@@ -44,17 +44,6 @@ NF4 = (
     *(0.0796, 0.1609, 0.2461, 0.3379, 0.4407, 0.5626, 0.7230, 1.0),
 )
 """The sixteen values, of Dettmers et al. 2023, appendix E, to four digits."""
-
-
-def moved(model: PreTrainedModel, settings: Adapter, name: str = "policy") -> PreTrainedModel:
-    """An adapter that has learned something."""
-    add_adapter(model, settings, name, seed=1)
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for key, parameter in owned_parameters(model):
-            if "lora_B" in key:
-                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model
 
 
 def rounded(family: str = "llama") -> PreTrainedModel:
