@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from preftune.cli.memory import need_of, network_of_architecture, network_of_folder
+from preftune.cli.memory import (
+    need_of,
+    network_of_architecture,
+    network_of_folder,
+    what_to_change,
+)
 from preftune.models import (
     add_adapter,
     build_policy,
@@ -142,6 +147,12 @@ def test_four_bits_save_what_the_model_weighs_until_it_is_saved_merged() -> None
     assert plain.networks - packed.networks == pytest.approx(beneath * (4 - 0.516), rel=0.001)
     assert plain.loading == 0 and packed.loading > 4 * 10**9 == merged.merged
     assert packed.merged == 0 and merged.networks == packed.networks
+    small = text.replace("MORE", "merge = false") + "micro_batch_tokens = 512\n"
+    settings = parse_recipe(small).stages["sft"]
+    few = need_of(settings, network, False)
+    assert few is not None and few.networks > few.step
+    assert 'adapter.quantize = "nf4"' in what_to_change(settings, few)
+    assert "activation_checkpointing" in what_to_change(settings, plain)
 
 
 def test_a_recipe_that_cannot_fit_is_refused_with_what_to_change(tmp_path: Path) -> None:

@@ -295,8 +295,11 @@ def _place(source: str, recipe: Recipe) -> Path:
 
 def what_to_change(settings: Section, need: Need) -> str:
     """The key that saves the most of what this stage needs."""
-    if isinstance(settings, Adapting) and settings.adapter is None and need.learning > need.step:
+    adapter = settings.adapter if isinstance(settings, Adapting) else None
+    if isinstance(settings, Adapting) and adapter is None and need.learning > need.step:
         return "set adapter = { rank = 16, alpha = 32 }, or take a smaller model"
+    if adapter is not None and not adapter.quantize and need.networks > need.step:
+        return 'set adapter.quantize = "nf4" and adapter.merge = false, or take a smaller model'
     if not getattr(settings, "activation_checkpointing", True):
         return "set activation_checkpointing = true, or lower micro_batch_tokens"
     return "lower micro_batch_tokens, or take a smaller model"
