@@ -3,10 +3,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.autograd import gradcheck, gradgradcheck
 from transformers.activations import NewGELUActivation
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-from preftune.models.fused import RMS_NORMS, RMSNorm, fuse
+from preftune.models import compute_in, reading
+from preftune.models.fused import RMS_NORMS, ROTATING, RMSNorm, fuse, rotate
 from tests.models.made import make_policy
 from tests.rollouts.test_memory import family_policy
 
@@ -67,6 +69,32 @@ def test_the_norm_and_both_gradients_are_transformers_own(
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-5 * largest)
 
 
+def test_a_norm_before_products_says_it_in_their_format_and_computes_the_same() -> None:
+    """Bit for bit forward, where each product converted it for itself; the last norm is read in
+    float32. Gradients of the three readers meet in bfloat16 now, so they agree to its rounding."""
+    policy, found = make_policy("llama"), []
+    compute_in(policy, torch.bfloat16)
+    for before in (True, False):
+        policy.zero_grad()
+        for layer in policy.model.layers:
+            for norm in (layer.input_layernorm, layer.post_attention_layernorm):
+                assert norm.before_products
+                norm.before_products = before
+        with reading(policy):
+            states = policy.model(torch.arange(2, 42).view(2, 20)).last_hidden_state
+            formats = {policy.model.layers[0].input_layernorm(states).dtype}
+        assert states.dtype is torch.float32 and not policy.model.norm.before_products
+        assert formats == {torch.bfloat16 if before else torch.float32}
+        (states * random(*states.shape, seed=2)).sum().backward()
+        found.append((states.detach(), policy.model.embed_tokens.weight.grad.clone()))
+        for layer in policy.model.layers:
+            layer.input_layernorm.before_products = True
+            layer.post_attention_layernorm.before_products = True
+    (ours, gradient), (theirs, expected) = found
+    assert torch.equal(ours, theirs)
+    assert (gradient - expected).norm() < 0.01 * expected.norm()
+
+
 def test_the_gradient_has_a_gradient() -> None:
     """As conjugate gradients on the Fisher matrix ask for."""
     ours, theirs = norms()
@@ -113,3 +141,59 @@ def test_autocast_changes_no_gradient() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = torch.autograd.grad(ours(x).square().sum(), (x, ours.weight))
     assert all(torch.equal(one, other) for one, other in zip(plain, cast, strict=True))
+
+
+def rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """The definition, as transformers writes it."""
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+
+
+@pytest.mark.parametrize("form", [torch.float32, torch.bfloat16])
+def test_rotations_and_their_gradients_are_transformers_own(form: torch.dtype) -> None:
+    """From bfloat16 to float32, as a pass in bfloat16 has them. The angles of the halves need not
+    be the same here."""
+    q, k = (random(2, heads, 5, 8, seed=heads).to(form).requires_grad_() for heads in (4, 2))
+    cos, sin = random(2, 5, 8, seed=7), random(2, 5, 8, seed=8)
+    for ours, x in zip(rotate(q, k, cos, sin), (q, k), strict=True):
+        exact = x.detach().float().requires_grad_()
+        theirs = rotated(exact, cos[:, None], sin[:, None])
+        assert ours.dtype is torch.float32
+        assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+        gradient = random(*x.shape, seed=9)
+        (one,) = torch.autograd.grad(ours, x, gradient)
+        (other,) = torch.autograd.grad(theirs, exact, gradient)
+        assert one.dtype is form
+        rounding = 1e-6 if form is torch.float32 else 2**-8
+        assert torch.allclose(one.float(), other, rtol=rounding, atol=1e-6)
+
+
+def test_the_derivative_of_a_rotation_has_one() -> None:
+    q = random(1, 2, 3, 4, seed=0).double().requires_grad_()
+    cos, sin = random(1, 3, 4, seed=1).double(), random(1, 3, 4, seed=2).double()
+
+    def turned(x: torch.Tensor) -> torch.Tensor:
+        return rotate(x, x, cos, sin)[0]
+
+    assert gradcheck(turned, q) and gradgradcheck(turned, q)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_attention_of_every_family_rotates_by_it(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, ids = family_policy(family), torch.arange(2, 26).view(2, 12)
+    ours = policy(ids).logits
+    (file,) = [file for file in ROTATING if file.__name__.endswith(f"modeling_{family}")]
+    assert file.apply_rotary_pos_emb is rotate
+    asked = []
+
+    def theirs(
+        q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(q.shape)
+        return rotated(q, cos[:, None], sin[:, None]), rotated(k, cos[:, None], sin[:, None])
+
+    monkeypatch.setattr(file, "apply_rotary_pos_emb", theirs)
+    assert torch.allclose(policy(ids).logits, ours, rtol=0, atol=1e-5)
+    assert len(asked) == policy.config.num_hidden_layers

@@ -35,8 +35,8 @@ PROCESS = 600 * 2**20
 """Python, torch, transformers and their threads before any model."""
 FLOAT, HALF, NF4 = 4, 2, 0.516
 KEPT: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "llama": {"float32": (32, 16), "bfloat16": (36, 8)},
-    "qwen3": {"float32": (40, 16), "bfloat16": (49, 8)},
+    "llama": {"float32": (32, 16), "bfloat16": (30, 8)},
+    "qwen3": {"float32": (40, 16), "bfloat16": (43, 8)},
     "gpt2": {"float32": (32, 8), "bfloat16": (30, 4)},
 }
 """Family → number format → bytes kept for each token and layer: a unit of hidden size, of inner

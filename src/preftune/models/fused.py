@@ -10,13 +10,23 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.activations import NewGELUActivation
+from transformers.models.llama import modeling_llama
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.mistral import modeling_mistral
 from transformers.models.mistral.modeling_mistral import MistralRMSNorm
+from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
+from transformers.models.qwen3 import modeling_qwen3
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
+ROTATING: tuple[Any, ...] = (modeling_llama, modeling_mistral, modeling_qwen2, modeling_qwen3)
+"""Files of transformers whose attention calls ``apply_rotary_pos_emb``; that is :func:`rotate`
+from here on, for every model of theirs in this process: a function of the file cannot be
+exchanged for one model alone."""
 RMS_NORMS = (LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm)
 """Classes that compute :class:`RMSNorm`, with the same names for its weight and its ε."""
+BEFORE_PRODUCTS = ("input_layernorm", "post_attention_layernorm")
+"""Those of their norms that linear layers alone read, three or two of them the same table."""
 
 
 def fuse(model: PreTrainedModel) -> PreTrainedModel:
@@ -30,27 +40,33 @@ def fuse(model: PreTrainedModel) -> PreTrainedModel:
             if isinstance(child, NewGELUActivation):
                 setattr(part, name, nn.GELU(approximate="tanh"))
             elif type(child) in RMS_NORMS:
-                setattr(part, name, RMSNorm.like(child))
+                setattr(part, name, RMSNorm.like(child, name in BEFORE_PRODUCTS))
     return model
 
 
 class RMSNorm(nn.Module):
-    """w x / √(mean(x²) + ε) over the last axis (Zhang and Sennrich 2019, eq. 4)."""
+    """w x / √(mean(x²) + ε) over the last axis (Zhang and Sennrich 2019, eq. 4).
 
-    def __init__(self, weight: nn.Parameter, epsilon: float) -> None:
+    One that stands before products says it in autocast's number format, once for all of them.
+    """
+
+    def __init__(self, weight: nn.Parameter, epsilon: float, before_products: bool = False) -> None:
         super().__init__()
         self.weight = weight
         self.variance_epsilon = epsilon
+        self.before_products = before_products
 
     @classmethod
-    def like(cls, norm: Any) -> "RMSNorm":
+    def like(cls, norm: Any, before_products: bool = False) -> "RMSNorm":
         """With the very weight of one of :data:`RMS_NORMS`."""
-        return cls(norm.weight, norm.variance_epsilon)
+        return cls(norm.weight, norm.variance_epsilon, before_products)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[…, D] to […, D], in the type of ``x``; the mean is taken in float32."""
         if x.dtype == torch.float32 == self.weight.dtype:
             scaled: torch.Tensor = _RMSNorm.apply(x, self.weight, self.variance_epsilon)
+            if self.before_products and torch.is_autocast_enabled(x.device.type):
+                return scaled.to(torch.get_autocast_dtype(x.device.type))
             return scaled
         return self.weight * _normed(x.float(), self.variance_epsilon).to(x.dtype)
 
@@ -98,3 +114,43 @@ def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
 
 def _normed(x: torch.Tensor, epsilon: float) -> torch.Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon)
+
+
+def rotate(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+    unsqueeze_dim: int = 1,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rotary positions (Su et al. 2021, eq. 34) of queries and keys [B, heads, S, D], the halves of
+    D rotated against each other; ``cos`` and ``sin`` are [B, S, D]."""
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    return _Rotation.apply(q, cos, sin), _Rotation.apply(k, cos, sin)
+
+
+class _Rotation(torch.autograd.Function):
+    """With x and y in halves, y₁ = x₁ cos₁ − x₂ sin₁, y₂ = x₂ cos₂ + x₁ sin₂; and with the
+    gradient g of y, ∂x₁ = g₁ cos₁ + g₂ sin₂, ∂x₂ = g₂ cos₂ − g₁ sin₁."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        ctx.form, half = x.dtype, x.shape[-1] // 2
+        y = x * cos
+        y[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
+        y[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        half = gradient.shape[-1] // 2
+        of_x = gradient * cos
+        of_x[..., :half].addcmul_(gradient[..., half:], sin[..., half:])
+        of_x[..., half:].addcmul_(gradient[..., :half], sin[..., :half], value=-1)
+        return of_x.to(ctx.form), None, None
+
+
+for _file in ROTATING:
+    _file.apply_rotary_pos_emb = rotate
