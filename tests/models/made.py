@@ -24,6 +24,7 @@ from preftune.training import owned_parameters
 
 CPU = torch.device("cpu")
 FAMILIES = ("gpt2", "llama", "qwen3")
+SMALL = Adapter(rank=4, alpha=8)
 TEXTS = [
     f"Order {n}: {thing} for {who}. Where is my {thing}? It arrives on {day}."
     for n, (thing, who, day) in enumerate(
@@ -92,7 +93,9 @@ def make_prompts(count: int) -> list[Prompt]:
     return [Prompt(TEXTS[i % len(TEXTS)][: 8 + 5 * (i % 7)]) for i in range(count)]
 
 
-def moved(model: PreTrainedModel, settings: Adapter, name: str = "policy") -> PreTrainedModel:
+def moved(
+    model: PreTrainedModel, settings: Adapter = SMALL, name: str = "policy"
+) -> PreTrainedModel:
     """The model with an adapter that has learned something."""
     add_adapter(model, settings, name, seed=1)
     generator = torch.Generator().manual_seed(2)

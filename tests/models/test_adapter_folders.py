@@ -23,8 +23,7 @@ from preftune.models import (
     set_normalisation,
 )
 from preftune.records import BadInput
-from tests.models.made import CPU, make_policy, make_reward_model, make_rows, tokenizer
-from tests.models.test_adapters import moved
+from tests.models.made import CPU, make_policy, make_reward_model, make_rows, moved, tokenizer
 
 BATCH = collate(make_rows(5), 1, CPU)
 MASK = BATCH.action_mask_BT

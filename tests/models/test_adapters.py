@@ -22,11 +22,10 @@ from preftune.models.adapters import TRAINED
 from preftune.recipe import Adapter
 from preftune.records import BadInput
 from preftune.training import load_weights, owned, owned_parameters, weights_of
-from tests.models.made import CPU, FAMILIES, make_policy, make_reward_model, make_rows, moved
+from tests.models.made import CPU, FAMILIES, SMALL, make_policy, make_reward_model, make_rows, moved
 
 BATCH = collate(make_rows(5), 1, CPU)
 MASK = BATCH.action_mask_BT
-SMALL = Adapter(rank=4, alpha=8)
 
 
 def said(policy: PreTrainedModel) -> torch.Tensor:
@@ -42,7 +41,7 @@ def test_a_fresh_adapter_changes_nothing(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_merged_weights_compute_the_same(family: str) -> None:
     policy, plain = make_policy(family), make_policy(family)
-    moved(policy, SMALL)
+    moved(policy)
     assert float((said(policy) - said(plain)).abs().max()) > 0.1
     merged = merged_weights(policy)
     assert merged.keys() == plain.state_dict().keys()
@@ -64,7 +63,7 @@ def test_the_change_is_alpha_over_rank_times_b_a() -> None:
 def test_without_its_adapter_a_policy_is_what_it_was(family: str) -> None:
     """Bit for bit, in the same memory, and the policy still has its adapter afterwards."""
     policy, plain = make_policy(family), make_policy(family)
-    moved(policy, SMALL)
+    moved(policy)
     ours, reference = said(policy), without_adapter(policy)
     assert torch.equal(said(reference), said(plain))
     assert torch.equal(said(policy), ours)
@@ -103,8 +102,8 @@ def shared() -> tuple[PreTrainedModel, PreTrainedModel]:
     policy = make_policy()
     value = value_head_on(policy)
     nn.init.normal_(value.score.weight, generator=torch.Generator().manual_seed(4))
-    moved(policy, SMALL)
-    moved(value, SMALL, "value")
+    moved(policy)
+    moved(value, name="value")
     return policy, value
 
 
@@ -113,8 +112,8 @@ def separate() -> tuple[PreTrainedModel, PreTrainedModel]:
     policy, other = make_policy(), make_policy()
     value = value_head_on(other)
     nn.init.normal_(value.score.weight, generator=torch.Generator().manual_seed(4))
-    moved(policy, SMALL)
-    moved(value, SMALL, "value")
+    moved(policy)
+    moved(value, name="value")
     return policy, value
 
 
