@@ -8,8 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from preftune.models import collate, load_policy, response_logprobs
 from preftune.rollouts import WeightsFolder
-from tests.models.made import CPU, make_policy, make_rows, tokenizer
-from tests.models.test_adapters import moved
+from tests.models.made import CPU, make_policy, make_rows, moved, tokenizer
 
 BATCH = collate(make_rows(5), 1, CPU)
 MASK = BATCH.action_mask_BT
