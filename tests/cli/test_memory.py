@@ -99,6 +99,8 @@ def test_a_folder_tells_what_its_model_is(family: str, tmp_path: Path) -> None:
     assert (network.hidden, network.layers, network.context) == (96, 2, 256)
     assert network.weights == pytest.approx(_weights(family, 2), rel=0.03)
     assert network_of_folder(tmp_path) is None
+    (tmp_path / "x" / "model" / "model.safetensors").write_bytes(bytes(4) + b"\xff" * 40)
+    assert network_of_folder(tmp_path / "x" / "model") is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)

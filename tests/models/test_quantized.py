@@ -25,6 +25,7 @@ from preftune.models import (
 from preftune.models.adapter_folders import is_over, merged_weights
 from preftune.models.quantized import (
     QuantizedLinear,
+    held_in_four_bits,
     output_by_input,
     quantized_layers,
     round_trip,
@@ -143,8 +144,11 @@ def test_what_is_saved_computes_the_same(family: str, tmp_path: Path) -> None:
         assert not quantized_layers(loaded)
         assert torch.allclose(said(loaded), said(policy), atol=1e-5), name
     digest = _sha(tmp_path / "adapter")
-    assert is_over(tmp_path / "adapter", digest, "nf4")
-    assert not is_over(tmp_path / "adapter", digest)
+    assert is_over(tmp_path / "adapter", digest, policy)
+    assert not is_over(tmp_path / "adapter", digest, moved(load_policy(base, CPU), PLAIN))
+    (one, *_) = held_in_four_bits(policy)
+    fewer = HELD.model_copy(update={"targets": (one,)})
+    assert not is_over(tmp_path / "adapter", digest, moved(load_policy(base, CPU), fewer))
 
 
 def _sha(folder: Path) -> str:

@@ -52,7 +52,7 @@ HOLES: Mapping[str, float] = {"llama": 0.6, "qwen3": 0.6, "gpt2": 0.3}
 measurement: an adapter's short-lived tables leave gaps among those that are kept, and an aligned
 table does not fit again into the gap of one as large. Without an adapter it is a fifth to two
 fifths, which is not counted: gradients and moments take room there too."""
-ENDS = (["embed_tokens"], ["wte"], ["wpe"], ["lm_head"])
+ENDS = ("embed_tokens", "wte", "wpe", "lm_head")
 """Modules of a network, by the names families give them, that get no adapter."""
 FEW_LOGITS = 2**23
 LOGIT_COPIES = 5
@@ -126,12 +126,12 @@ class Need:
 
     @property
     def peak(self) -> int:
-        """While a step is taken, or while a checkpoint is written, whichever needs more; of the
-        other the allocator keeps a part."""
+        """While a step is taken, while a checkpoint is written, of which the allocator keeps a
+        part of the lesser, while a model is read in, or while a merged one is saved."""
         more, less = max(self.step, self.copies), min(self.step, self.copies)
         working = self.networks + self.learning + more + NOT_GIVEN_BACK * less
         saving = self.networks + self.learning + self.merged + IN_PIECES * self.step
-        return int(PROCESS + max(working, self.loading, saving if self.merged else 0))
+        return int(PROCESS + max(working, self.loading, saving))
 
 
 def network_of_architecture(made: Architecture, vocabulary: int, weights: int) -> Network:
@@ -153,9 +153,9 @@ def network_of_folder(folder: Path) -> Network | None:
     """Read off config.json and the weights' size; None where that is not a model folder."""
     try:
         read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        sizes = [of_one for file in folder.glob("*.safetensors") for of_one in _sizes(file)]
     except (OSError, ValueError):
         return None
-    sizes = {name: size for file in folder.glob("*.safetensors") for name, size in _sizes(file)}
     hidden = int(read.get("hidden_size") or read.get("n_embd") or 0)
     if not sizes or not hidden:
         return None
@@ -166,18 +166,18 @@ def network_of_folder(folder: Path) -> Network | None:
         layers=int(read.get("num_hidden_layers") or read.get("n_layer") or 1),
         vocabulary=int(read.get("vocab_size", 0)),
         context=int(read.get("max_position_embeddings") or read.get("n_positions") or 2048),
-        weights=sum(sizes.values()),
-        embeddings=sum(size for name, size in sizes.items() if name.split(".")[-2:-1] in ENDS),
+        weights=sum(size for _, size in sizes),
+        embeddings=sum(size for name, size in sizes if name in ENDS),
     )
 
 
 def _sizes(file: Path) -> Iterator[tuple[str, int]]:
-    """Name and count of numbers of each table in a safetensors file, by its header."""
+    """The module and the count of numbers of each table in a safetensors file, by its header."""
     with file.open("rb") as stored:
         header = json.loads(stored.read(int.from_bytes(stored.read(8), "little")))
     for name, table in header.items():
         if name != "__metadata__":
-            yield name, prod(table["shape"])
+            yield name.rpartition(".")[0].rpartition(".")[2], prod(table["shape"])
 
 
 def need_of(settings: Section, network: Network, half: bool) -> Need | None:

@@ -15,13 +15,14 @@ from transformers.pytorch_utils import Conv1D
 
 from preftune.artifacts import hash_path, write_json_atomic
 from preftune.models.adapters import adapter_of, belongs, body_of, put_on
-from preftune.models.quantized import quantized_layers, round_trip
+from preftune.models.quantized import held_in_four_bits, round_trip
 from preftune.models.shared_body import value_head_on
 from preftune.records import BadInput
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BASE = "preftune_base.json"
-"""Beside an adapter: the sha256 of the folder it was trained on, and how that was quantised."""
+"""Beside an adapter: the sha256 of the folder it was trained on, and which layers of that were
+held in four bits meanwhile."""
 PREFIX = "base_model.model."
 
 
@@ -30,11 +31,11 @@ def merged_weights(
 ) -> dict[str, torch.Tensor]:
     """The weights an ordinary model computes the same with: W + alpha / rank · B A.
 
-    On the model's own device if none is named.
+    Those of adapted layers, which are made here, on ``device`` if one is named.
     """
-    name, device = adapter_of(model) or "", device or model.device
+    name = adapter_of(model) or ""
     weights = {
-        key.replace(".base_layer.", "."): tensor.to(device)
+        key.replace(".base_layer.", "."): tensor
         for key, tensor in model.state_dict().items()
         if ".lora_" not in key
     }
@@ -43,7 +44,7 @@ def merged_weights(
             weight: Any = layer.base_layer.weight
             if name in layer.lora_A:
                 weight = weight + layer.get_delta_weight(name)
-            weights[f"{path}.weight"] = weight.to(device)
+            weights[f"{path}.weight"] = weight.to(device or weight.device)
     return weights
 
 
@@ -72,8 +73,8 @@ def save_adapter(model: PreTrainedModel, folder: Path, base: Path) -> None:
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(str(folder))
-    held = "nf4" if quantized_layers(model) else None
-    write_json_atomic(folder / BASE, {"sha256": hash_path(base), "quantized": held})
+    held = held_in_four_bits(model)
+    write_json_atomic(folder / BASE, {"sha256": hash_path(base), "held_in_four_bits": held})
 
 
 def adapter_config(source: str | Path) -> dict[str, Any] | None:
@@ -117,13 +118,14 @@ def base_of(source: str | Path) -> Path:
     return base
 
 
-def is_over(source: str | Path, digest: str | None, quantized: str | None = None) -> bool:
-    """Whether a folder is an adapter that was trained over the model folder of this hash, held in
-    the same format."""
+def is_over(source: str | Path, digest: str | None, policy: PreTrainedModel) -> bool:
+    """Whether a folder is an adapter that was trained over the model folder of this hash, with the
+    same layers in four bits as the policy's body has."""
     note = _note(source)
     if adapter_config(source) is None or not note:
         return False
-    return bool(note.get("sha256") == digest and note.get("quantized") == quantized)
+    same = note.get("held_in_four_bits", []) == held_in_four_bits(policy)
+    return bool(note.get("sha256") == digest and same)
 
 
 def _note(source: str | Path) -> dict[str, Any]:
@@ -161,11 +163,10 @@ def network_over(
 def merge_from(source: str | Path, base: PreTrainedModel) -> PreTrainedModel:
     """The base with the adapter of a PEFT folder merged into its weights, which are what was held
     of them where the adapter was trained over quantised ones."""
-    if _note(source).get("quantized"):
-        targets = LoraConfig.from_pretrained(str(source)).target_modules or ()
-        for path, layer in body_of(base).named_modules():
-            if isinstance(layer, nn.Linear | Conv1D) and path.rpartition(".")[2] in targets:
-                round_trip(layer)
+    held = _note(source).get("held_in_four_bits", [])
+    for path, layer in body_of(base).named_modules():
+        if isinstance(layer, nn.Linear | Conv1D) and path.rpartition(".")[2] in held:
+            round_trip(layer)
     try:
         merged = PeftModel.from_pretrained(base, str(source)).merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -11,19 +11,20 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.activations import NewGELUActivation
 from transformers.models.llama import modeling_llama
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.mistral import modeling_mistral
-from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 from transformers.models.qwen2 import modeling_qwen2
-from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 from transformers.models.qwen3 import modeling_qwen3
-from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 ROTATING: tuple[Any, ...] = (modeling_llama, modeling_mistral, modeling_qwen2, modeling_qwen3)
 """Files of transformers whose attention calls ``apply_rotary_pos_emb``; that is :func:`rotate`
 from here on, for every model of theirs in this process: a function of the file cannot be
 exchanged for one model alone."""
-RMS_NORMS = (LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm)
+RMS_NORMS = (
+    modeling_llama.LlamaRMSNorm,
+    modeling_mistral.MistralRMSNorm,
+    modeling_qwen2.Qwen2RMSNorm,
+    modeling_qwen3.Qwen3RMSNorm,
+)
 """Classes that compute :class:`RMSNorm`, with the same names for its weight and its ε."""
 BEFORE_PRODUCTS = ("input_layernorm", "post_attention_layernorm")
 """Those of their norms that linear layers alone read, three or two of them the same table."""

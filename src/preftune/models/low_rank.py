@@ -48,11 +48,14 @@ def low_rank(config: LoraConfig) -> LoraConfig:
 
 def quantize_beneath(model: nn.Module) -> None:
     """Every layer that has an adapter holds its own weight in four bits from now on."""
+    whole = False
     for layer in model.modules():
         if isinstance(layer, LowRankLinear) and isinstance(layer.base_layer, nn.Linear | Conv1D):
             layer.base_layer = QuantizedLinear(layer.base_layer)
-    for parameter in model.parameters():  # one that lies in a mapped file keeps all of it
-        parameter.data = parameter.data.clone()
+            whole = True
+    if whole:  # a parameter that lies in a mapped file keeps all of it
+        for parameter in model.parameters():
+            parameter.data = parameter.data.clone()
 
 
 class _LowRank(torch.autograd.Function):

@@ -94,5 +94,11 @@ def quantized_layers(part: nn.Module) -> dict[str, QuantizedLinear]:
     return {name: one for name, one in part.named_modules() if isinstance(one, QuantizedLinear)}
 
 
+def held_in_four_bits(part: nn.Module) -> list[str]:
+    """The last names of these layers: ``["k_proj", "q_proj"]``."""
+    paths = (path.removesuffix(".base_layer") for path in quantized_layers(part))
+    return sorted({path.rpartition(".")[2] for path in paths})
+
+
 def _bitsandbytes() -> Any:
     return import_extra("bitsandbytes.functional", EXTRA)

@@ -57,8 +57,8 @@ def over_policy(
     None where the policy has no adapter, or where the reward model is another network: a merged
     one, or one that was trained over other weights.
     """
-    source, adapter = context.inputs[role], adapter_in(context)
-    if adapter is None or not is_over(source, context.hashes.get("policy"), adapter.quantize):
+    source = context.inputs[role]
+    if adapter_of(policy) is None or not is_over(source, context.hashes.get("policy"), policy):
         return None
     network = network_over(policy, source, name, trained)
     context.console.line(f"{role}: an adapter over the policy's own weights")
