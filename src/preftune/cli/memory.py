@@ -174,7 +174,8 @@ def network_of_folder(folder: Path) -> Network | None:
 def _sizes(file: Path) -> Iterator[tuple[str, int]]:
     """The module and the count of numbers of each table in a safetensors file, by its header."""
     with file.open("rb") as stored:
-        header = json.loads(stored.read(int.from_bytes(stored.read(8), "little")))
+        length = int.from_bytes(stored.read(8), "little")
+        header = json.loads(stored.read(min(length, file.stat().st_size)))
     for name, table in header.items():
         if name != "__metadata__":
             yield name.rpartition(".")[0].rpartition(".")[2], prod(table["shape"])
