@@ -34,6 +34,8 @@ from tests.web.site import Site, judge, make_project, make_site, served
 
 expect.set_options(timeout=120_000)  # a slow machine is no failure
 TYPED = "Knead it, slowly."
+SHOWN = """() => document.getElementById("work").hidden
+    ? "" : document.getElementById("responses").innerText"""
 FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "comparison": (["2", "b"], {"both_bad": True, "strength": 2}),
     "demonstration": (list(TYPED), {"text": TYPED}),
@@ -45,6 +47,12 @@ FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "rule": (["1", "2"], {"rules": {"kind": "kept", "true": "broken"}}),
     "flags": (["0"], {"found": []}),
 }
+SLOW = """const asked = fetch, later = (ms) => new Promise((end) => setTimeout(end, ms));
+window.fetch = async (url, how) => {
+    if (String(url).endsWith("/next")) await later(%d);
+    return asked(url, how);
+};"""
+"""The next item comes so many milliseconds later."""
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +136,14 @@ def saved(page: Page) -> None:
 
 
 def shown(page: Page) -> str:
-    """What tells the item on the screen from the others."""
-    return page.locator("#responses").inner_text() or ""
+    """What tells the item on the screen from the others; "" while there is none on it."""
+    return str(page.evaluate(SHOWN))
+
+
+def another(page: Page, before: str) -> str:
+    """The item after `before`, once it is there: a key pressed sooner has nothing to act on."""
+    until(lambda: shown(page) not in ("", before))
+    return shown(page)
 
 
 def submit(page: Page, *keys: str) -> None:
@@ -139,13 +153,16 @@ def submit(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
     page.keyboard.press("Enter")
-    until(lambda: not page.locator("#work").is_visible() or shown(page) != before)
+    until(lambda: shown(page) != before)
 
 
-def test_a_whole_session_by_keyboard(desk: Desk) -> None:
+@pytest.mark.parametrize("delay", [0, 500])
+def test_a_whole_session_by_keyboard(desk: Desk, delay: int) -> None:
+    desk.context.add_init_script(SLOW % delay)
     page = desk.label()
     first = shown(page)
     submit(page, "2", "q", "]")
+    another(page, first)
     page.keyboard.press("n")
     page.keyboard.type("b and d are letters here, 4 a digit")
     page.keyboard.press("Control+Enter")
@@ -163,12 +180,11 @@ def test_a_whole_session_by_keyboard(desk: Desk) -> None:
     page.keyboard.press("s")
     expect(page.locator("#skip-dialog")).to_be_visible()
     page.keyboard.press("2")
-    until(lambda: shown(page) != before)
-    before = shown(page)
+    before = another(page, before)
     page.keyboard.press("c")
     expect(page.locator("#cannot-dialog")).to_be_visible()
     page.keyboard.press("1")
-    until(lambda: shown(page) != before)
+    another(page, before)
     for key, place in (("g", "#guidelines"), ("h", "#history"), ("?", "#help-dialog")):
         page.keyboard.press(key)
         expect(page.locator(place)).to_be_visible()
@@ -290,7 +306,7 @@ def test_a_double_click_submits_once(desk: Desk) -> None:
     before = shown(page)
     page.keyboard.press("1")
     page.dblclick("#submit")
-    until(lambda: shown(page) != before)
+    another(page, before)
     saved(page)
     page.keyboard.press("2")
     page.wait_for_timeout(500)
@@ -316,9 +332,10 @@ def test_the_back_button_sends_nothing_again(desk: Desk) -> None:
     page = desk.open("/")
     page.click("text=Start labelling")
     expect(page.locator("#work")).to_be_visible()
+    now = shown(page)
     submit(page, "1")
     saved(page)
-    now = shown(page)
+    now = another(page, now)
     page.go_back()
     expect(page.locator("h1")).to_have_text("Projects")
     page.go_forward()
@@ -433,15 +450,13 @@ def test_a_slow_next_item_does_not_replace_an_earlier_answer(desk: Desk) -> None
     assert shown(page) == earlier
     page.keyboard.press("7")
     page.keyboard.press("Enter")
-    until(lambda: shown(page) != earlier)
+    late = another(page, earlier)
     saved(page)
     until(lambda: desk.judged[0].revision == 2)
     assert len(desk.judged) == count
     assert desk.judged[0].answer["choice"] == "ab"[desk.judged[0].presentation["order"][1]]
-    late = shown(page)
     submit(page, "1")
-    expect(page.locator("#work")).to_be_visible()
-    assert shown(page) != late, "the item that came late is not shown twice"
+    another(page, late)  # the item that came late is not shown twice
 
 
 def test_a_slow_first_look_does_not_hide_the_question_just_asked(desk: Desk) -> None:
