@@ -20,7 +20,7 @@ from preftune.models import (
 )
 from preftune.recipe import Adapter
 from preftune.records import Completion, Prompt, Sampling
-from preftune.rollouts import NativeEngine, memory, native, own_tokens
+from preftune.rollouts import NativeEngine, memory, native, own_tokens, products
 from preftune.rollouts import token_weights as token_weights_room
 from preftune.rollouts.guiding import Reader
 from preftune.rollouts.lone_rows import LoneRows, filled
@@ -107,10 +107,13 @@ def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("small", [0, products.SMALL])
 def test_rows_with_a_prompt_to_themselves_change_no_token(
-    family: str, grouped: bool, monkeypatch: pytest.MonkeyPatch
+    family: str, grouped: bool, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twelve prompts in portions of their own lengths; rows that end give their place away."""
+    """Twelve prompts in portions of their own lengths; rows that end give their place away. With
+    matrices packed, and not."""
+    monkeypatch.setattr(products, "SMALL", small)
     monkeypatch.setattr(memory, "SPARED", 16)
     kept: list[np.ndarray] = []
     keep = LoneRows.keep

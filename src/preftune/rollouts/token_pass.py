@@ -35,31 +35,33 @@ def token_states(
     states_BH = weights.embed(tokens_B)
     turned = _rotation(weights, states_BH, positions_B)
     for number, layer in enumerate(weights.layers):
-        states_BH = states_BH + _attended(weights, layer, number, rows, turned, states_BH)
-        gate, up = layer.gate_and_up.of(layer.mlp_norm.unit(states_BH)).chunk(2, -1)
-        states_BH = states_BH + layer.down.of(layer.activation(gate) * up)
+        read = _read(weights, layer, number, rows, turned, layer.norm.unit(states_BH))
+        states_BH = layer.out.plus(states_BH, read)
+        unit = layer.mlp_norm.unit(states_BH)
+        gated = layer.up.times(layer.activation(layer.gate.of(unit)), unit)
+        states_BH = layer.down.plus(states_BH, gated)
     return weights.norm.of(states_BH)
 
 
-def _attended(
+def _read(
     weights: TokenWeights,
     layer: Layer,
     number: int,
     rows: Rows,
     turned: Rotation,
-    states_BH: torch.Tensor,
+    unit_BH: torch.Tensor,
 ) -> torch.Tensor:
-    """What attention adds to the states."""
-    count, (both, size) = len(states_BH), turned.cos.shape[1:]
-    projected = layer.heads.of(layer.norm.unit(states_BH)).view(count, -1, size)
+    """What the heads of attention read, [B, N D]."""
+    count, (both, size) = len(unit_BH), turned.cos.shape[1:]
+    projected = layer.heads.of(unit_BH).view(count, -1, size)
     heads_BSD, values_BKD = projected[:, :both], projected[:, both:]
     if layer.head_norm is not None:
         heads_BSD = layer.head_norm.of(heads_BSD)
     queries, keys = turned.of(heads_BSD).split([both - weights.key_heads, weights.key_heads], 1)
     rows.write(number, keys.unsqueeze(2), values_BKD.unsqueeze(2))
-    with as_given(states_BH.device):
+    with as_given(unit_BH.device):
         read = rows.attend(number, queries.unflatten(1, (weights.key_heads, -1)))
-    return layer.out.of(read.reshape(count, -1))
+    return read.reshape(count, -1)
 
 
 def _rotation(
