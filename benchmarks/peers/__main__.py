@@ -106,7 +106,7 @@ def begun(name: str, work: Work, args: argparse.Namespace, jobs: dict[str, Job])
         if known["size"] == size:
             row |= {name: known[name] for name in ("runs", "ceiling") if name in known}
     if "ceiling" not in row:
-        row["ceiling"] = ceiling(args.threads)
+        row["ceiling"] = ceiling(args.threads, args.precision)
     return row
 
 
