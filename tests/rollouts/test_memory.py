@@ -91,6 +91,7 @@ def ragged() -> list[Prompt]:
 @pytest.mark.parametrize("short", [0, 48])
 def test_sharing_changes_no_token(family: str, short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_tokens, "SHORT", short)
+    monkeypatch.setattr(products, "SMALL", 0)  # all matrices packed
     monkeypatch.setattr(SharedRows, "shrink", 1.0)
     whole = {"sliding_window": None} if family == "mistral" else {}
     policy = family_policy(family, **whole)

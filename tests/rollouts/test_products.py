@@ -38,6 +38,13 @@ def test_it_is_the_product(kind: type[Product], rows: int, biased: bool) -> None
     assert torch.equal(other_BO, before)
 
 
+def test_states_may_lie_anyhow_in_memory(kind: type[Product]) -> None:
+    made, states_BH, other_BO = product(matrix(), None), matrix(40, 7).t(), matrix(48, 7).t()
+    straight = made.times(other_BO.contiguous(), states_BH.contiguous())
+    assert torch.allclose(made.times(other_BO, states_BH), straight, atol=1e-5)
+    assert torch.allclose(made.of(states_BH), made.of(states_BH.contiguous()), atol=1e-5)
+
+
 def test_it_is_a_copy(kind: type[Product]) -> None:
     weight_OH, states_BH = matrix(), matrix(3, 40)
     made = product(weight_OH, None)
