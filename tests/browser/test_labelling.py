@@ -49,10 +49,10 @@ FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
 }
 SLOW = """const asked = fetch, later = (ms) => new Promise((end) => setTimeout(end, ms));
 window.fetch = async (url, how) => {
-    if (String(url).endsWith("/next")) await later(%d);
+    if (String(url).endsWith("/next")) await later(how.body.includes("prefetch") ? %d : %d);
     return asked(url, how);
 };"""
-"""The next item comes so many milliseconds later."""
+"""The next item comes so many milliseconds later: fetched ahead, asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def submit(page: Page, *keys: str) -> None:
 
 @pytest.mark.parametrize("delay", [0, 500])
 def test_a_whole_session_by_keyboard(desk: Desk, delay: int) -> None:
-    desk.context.add_init_script(SLOW % delay)
+    desk.context.add_init_script(SLOW % (delay, delay))
     page = desk.label()
     first = shown(page)
     submit(page, "2", "q", "]")
@@ -212,6 +212,33 @@ def test_a_whole_session_by_keyboard(desk: Desk, delay: int) -> None:
     assert changed.answer["choice"] == "ab"[changed.presentation["order"][1]]
     assert cannot.answer["cannot_judge"] == "outside my knowledge"
     assert last.active_ms is not None and last.presentation["ui_version"]
+
+
+@pytest.mark.parametrize(("ahead", "asked"), [(400, 800), (800, 400), (800, 0)])
+def test_an_item_on_the_screen_stays_there(desk: Desk, ahead: int, asked: int) -> None:
+    """Answered while the next one is still being fetched ahead: one request too many."""
+    desk.context.add_init_script(SLOW % (ahead, asked))
+    page = desk.label()
+    first = shown(page)
+    submit(page, "2")
+    second = another(page, first)
+    page.keyboard.press("n")
+    page.keyboard.type("b and d")
+    page.wait_for_timeout(2 * max(ahead, asked))
+    expect(page.locator('[name="note"]')).to_be_focused()
+    expect(page.locator('[name="note"]')).to_have_value("b and d")
+    assert shown(page) == second
+
+
+def test_the_last_item_is_answered_while_it_is_leased_anew(desk: Desk) -> None:
+    desk.context.add_init_script(SLOW % (1000, 0))
+    make_project(desk.site, count=1, name="one")
+    page = desk.label("one")
+    submit(page, "2")
+    expect(page.locator("#empty-title")).to_have_text("All done")
+    page.wait_for_timeout(1500)
+    expect(page.locator("#work")).to_be_hidden()
+    assert len(desk.judged) == 1
 
 
 def test_every_kind_has_a_form() -> None:

@@ -77,9 +77,17 @@ async function take(purpose) {
   return answer;
 }
 
-async function load() {
+let loading = null, fetching = null; // one request each at a time
+function load() {
+  return loading ??= loadItem().finally(() => { loading = null; });
+}
+
+async function loadItem() {
   if (mode === "review") return review.load();
+  const before = state.now;
   if (outbox.waiting) await Promise.race([outbox.flush(), new Promise((end) => setTimeout(end, 3000))]);
+  await fetching;
+  if (state.now !== before && !state.now.judgment) return; // the one fetched ahead is on the screen
   const answer = await take(mode === "training" ? "training" : "work");
   if (answer.status === 0 || answer.status >= 500) return showUnreachable();
   if (answer.status !== 200) {
@@ -94,17 +102,20 @@ async function load() {
   prefetch();
 }
 
-let fetching = false;
-async function prefetch() {
+const current = () => state.now?.judgment ? state.parked?.given : state.now;
+
+function prefetch() {
   if (mode !== "work" || state.next || fetching || outbox.waiting) return;
-  fetching = true;
+  fetching = fetchAhead(current()?.assignment?.id).finally(() => { fetching = null; });
+}
+
+async function fetchAhead(shown) {
   const answer = await take("prefetch");
-  fetching = false;
   const given = answer.status === 200 ? answer.body : null;
   if (!given?.assignment) return;
-  const current = state.now?.judgment ? state.parked?.given : state.now;
-  if (given.assignment.id === current?.assignment?.id) current.assignment = given.assignment; // leased anew
-  else if (state.now) state.next = given;
+  if (given.assignment.id === shown) { // there is no other: leased anew, unless it is answered by now
+    if (current()?.assignment?.id === shown) current().assignment = given.assignment;
+  } else if (state.now) state.next = given;
   else show(given);
 }
 
