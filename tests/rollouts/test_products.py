@@ -9,6 +9,7 @@ from preftune.rollouts import products
 from preftune.rollouts.products import ROWS, Packed, Product, Transposed, packs, product
 
 HERE = torch.backends.mkldnn.is_available()
+HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 KINDS = ["transposed", *(["packed"] if HERE else [])]
 
 
@@ -64,8 +65,30 @@ def test_threads_side_by_side_make_the_same(kind: type[Product]) -> None:
             )
 
 
+@pytest.mark.parametrize("biased", [False, True])
+def test_in_bfloat16_products_are_rounded_and_sums_of_float32_are_not(
+    kind: type[Product], biased: bool
+) -> None:
+    """As autocast has it: float32 states and residual sums, bfloat16 operands and products."""
+    weight_OH = matrix().bfloat16()
+    bias_O = torch.arange(48.0).bfloat16() if biased else None
+    made, states_BH, other_BO = product(weight_OH, bias_O), matrix(5, 40), 100 * matrix(5, 48)
+    assert type(made) is (kind if HALF else Transposed)
+    exact = states_BH.bfloat16().double() @ weight_OH.double().t()
+    exact = exact + bias_O.double() if bias_O is not None else exact
+    of, plus = made.of(states_BH), made.plus(other_BO, states_BH)
+    assert of.dtype is torch.bfloat16 and plus.dtype is torch.float32
+    assert torch.allclose(of.double(), exact, rtol=2**-8, atol=1e-3)
+    assert torch.equal(plus, other_BO + of)
+    gate_BO = other_BO.bfloat16()
+    times = made.times(gate_BO, states_BH)
+    assert times.dtype is torch.bfloat16
+    assert torch.allclose(times.double(), gate_BO.double() * exact, rtol=2**-6, atol=0.3)
+
+
 def test_what_is_packed() -> None:
-    """Large matrices of float32: oneDNN needs longer to begin than a small product takes."""
+    """Large matrices: oneDNN needs longer to begin than a small product takes."""
     assert packs(torch.empty(1024, 129)) == HERE and not packs(torch.empty(1024, 128))
-    assert not packs(torch.empty(1024, 129, dtype=torch.bfloat16))
+    assert packs(torch.empty(1024, 129, dtype=torch.bfloat16)) == HALF
+    assert not packs(torch.empty(1024, 129, dtype=torch.float64))
     assert not packs(torch.empty(1024, 129, device="meta"))

@@ -1,5 +1,7 @@
 """Products of few rows by a matrix that stays the same for many of them, laid out for it once.
 
+They are made in the matrix's number format, whatever the states' is, as autocast makes them.
+
 B rows, H width, O outputs.
 """
 
@@ -35,6 +37,7 @@ class Transposed(NamedTuple):
     bias_O: torch.Tensor | None
 
     def of(self, states_BH: torch.Tensor) -> torch.Tensor:
+        states_BH = states_BH.to(self.weight_HO.dtype)
         if self.bias_O is None:
             return states_BH @ self.weight_HO
         return torch.addmm(self.bias_O, states_BH, self.weight_HO)
@@ -47,26 +50,30 @@ class Transposed(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """W as oneDNN lays it out; what is added or multiplied is part of the product."""
+    """W as oneDNN lays it out; what is added or multiplied in W's format is part of the product."""
 
     weight: torch.Tensor
     bias_O: torch.Tensor | None
 
     def of(self, states_BH: torch.Tensor) -> torch.Tensor:
         made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            states_BH, self.weight, self.bias_O, "none", [], ""
+            states_BH.to(self.weight.dtype), self.weight, self.bias_O, "none", [], ""
         )
         return made
 
     def plus(self, other_BO: torch.Tensor, states_BH: torch.Tensor) -> torch.Tensor:
+        if other_BO.dtype is not self.weight.dtype:
+            return other_BO + self.of(states_BH)
         return self._joined(other_BO, states_BH, "add")
 
     def times(self, other_BO: torch.Tensor, states_BH: torch.Tensor) -> torch.Tensor:
+        if other_BO.dtype is not self.weight.dtype:
+            return other_BO * self.of(states_BH)
         return self._joined(other_BO, states_BH, "mul")
 
     def _joined(self, other_BO: torch.Tensor, states_BH: torch.Tensor, how: str) -> torch.Tensor:
         made: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            states_BH, other_BO, self.weight, self.bias_O, how
+            states_BH.to(self.weight.dtype), other_BO, self.weight, self.bias_O, how
         )
         return made
 
@@ -79,6 +86,9 @@ def product(weight_OH: torch.Tensor, bias_O: torch.Tensor | None) -> Product:
 
 
 def packs(weight_OH: torch.Tensor) -> bool:
-    """Whether a matrix is faster packed: a large one in float32 on a processor with oneDNN."""
-    here = weight_OH.device.type == "cpu" and weight_OH.dtype is torch.float32
-    return here and weight_OH.numel() > SMALL and torch.backends.mkldnn.is_available()
+    """Whether a matrix is faster packed: a large one, where oneDNN multiplies in its format."""
+    if weight_OH.device.type != "cpu" or weight_OH.numel() <= SMALL:
+        return False
+    if weight_OH.dtype is torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return weight_OH.dtype is torch.float32 and torch.backends.mkldnn.is_available()
