@@ -20,11 +20,11 @@ from preftune.models import (
 )
 from preftune.recipe import Adapter
 from preftune.records import Completion, Prompt, Sampling
-from preftune.rollouts import NativeEngine, memory, native, own_tokens, products
+from preftune.rollouts import NativeEngine, memory, native, own_tokens, portions, products
 from preftune.rollouts import token_weights as token_weights_room
 from preftune.rollouts.guiding import Reader
 from preftune.rollouts.lone_rows import LoneRows, filled
-from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, portions_of, worth_moving
+from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, worth_moving
 from preftune.rollouts.shared_rows import SharedRows
 from preftune.rollouts.sharing import ATTENTION, FAMILIES, attending_to_shared, can_share
 from preftune.rollouts.token_weights import passes_tokens, token_weights
@@ -115,7 +115,7 @@ def test_rows_with_a_prompt_to_themselves_change_no_token(
     """Twelve prompts in portions of their own lengths; rows that end give their place away. With
     matrices packed, and not."""
     monkeypatch.setattr(products, "SMALL", small)
-    monkeypatch.setattr(memory, "SPARED", 16)
+    monkeypatch.setattr(portions, "SPARED", 16)
     kept: list[np.ndarray] = []
     keep = LoneRows.keep
 
@@ -320,7 +320,7 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("family", ["gpt2", "qwen3"])
 def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded token is worth a portion of its own here, so that every length has one."""
-    monkeypatch.setattr(memory, "SPARED", 0)
+    monkeypatch.setattr(portions, "SPARED", 0)
     monkeypatch.setattr(SharedRows, "shrink", 1.0)
     widths: list[list[int]] = []
     keep = SharedRows.keep
@@ -336,16 +336,9 @@ def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.Mo
     ours = engine(ragged(), sampling)
     with copied(monkeypatch):
         assert_equal(ours, engine(ragged(), sampling))
-    assert len(widths[0]) == 7 and widths[0] == sorted(widths[0]), "each prompt by itself"
-    assert len(widths[-1]) < 7, "a portion without rows is gone"
-
-
-def test_portions_by_hand() -> None:
-    """32 prompts of 16 to 128 tokens: 4,096 padded as one, 3,184 as two; more spare too little."""
-    lengths = [16 + round(k * 112 / 31) for k in range(32)]
-    assert portions_of(lengths) == [slice(0, 16), slice(16, 32)]
-    assert portions_of([40] * 10) == [slice(0, 10)]
-    assert portions_of([1000, 5000]) == [slice(0, 1), slice(1, 2)]
+    lengths = {len(completion.prompt_token_ids) for completion in ours}
+    assert widths[0] == sorted(lengths), "a portion for each length"
+    assert len(widths[-1]) < len(lengths) > 2, "a portion without rows is gone"
 
 
 def test_workers_change_no_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from preftune.maths.action_masks import restricted_logits
 from preftune.maths.losses.ilql import guided_logits
 from preftune.models import ActionMask, ValueHeads
 from preftune.records import BadInput, Sampling
+from preftune.rollouts.portions import EndToEnd
+from preftune.rollouts.prefix_cache import PrefixCache
 from preftune.rollouts.token_pass import token_states
 
 
@@ -66,10 +68,20 @@ def _read(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the next token, [B, V], and, if asked for, the state they come from, [B, H]."""
     cache = reading.get("shared_prefix")
-    if cache is not None and cache.rows is not None and cache.weights is not None:
-        ids_B, positions_B = reading["input_ids"][:, 0], reading["position_ids"][:, 0]
-        state_BH = token_states(cache.weights, cache.rows, ids_B, positions_B)
+    if cache is not None and cache.weights is not None:
+        state_BH = _own_pass(cache, reading)
         return cache.weights.head.of(state_BH), state_BH
     told = network(**reading, use_cache=True, logits_to_keep=1, **asked)
     logits_BV = told.logits[:, -1]
     return logits_BV, told.hidden_states[-1][:, -1] if asked else logits_BV.new_empty(0)
+
+
+def _own_pass(cache: PrefixCache, reading: dict[str, Any]) -> torch.Tensor:
+    """The state of the last token of every prompt, or of every row's token, [B, H]."""
+    ids_BS, positions_BS = reading["input_ids"], reading["position_ids"]
+    assert cache.weights is not None
+    if cache.rows is not None:
+        return token_states(cache.weights, cache.rows, ids_BS[:, 0], positions_BS[:, 0])
+    prompts = EndToEnd(cache, reading["attention_mask"])
+    real = prompts.real_PW
+    return token_states(cache.weights, prompts, ids_BS[real], positions_BS[real])[prompts.last_P]

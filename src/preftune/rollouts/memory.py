@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from preftune.models import Row, collate
 from preftune.rollouts.cache import generation_cache, plain_layers
+from preftune.rollouts.portions import portions_of
 from preftune.rollouts.prefix_cache import PrefixCache
 from preftune.rollouts.rows import SHRINK, Rows
 from preftune.rollouts.sharing import attending_to_shared, can_share
@@ -21,9 +22,6 @@ Reading = dict[str, Any]
 
 Ids = Sequence[tuple[int, ...]]
 """The tokens of prompts."""
-
-SPARED = 512
-"""So many padded tokens pay for one more portion of prompts."""
 
 COPIED = 24
 """Answers of so many tokens pay for a copy of the weights: one of 17 M takes 50 ms, and each token
@@ -181,23 +179,6 @@ class SharedPrompts:
 def worth_moving(live_B: np.ndarray, share: float) -> bool:
     """Whether some rows have ended, and at most this share of all is still writing."""
     return not live_B.all() and bool(live_B.sum() <= share * len(live_B))
-
-
-def portions_of(lengths: Sequence[int]) -> list[slice]:
-    """Prompts in the order of their lengths cut into portions, padded each to its own longest.
-
-    Up to eight as large as each other: as many as keep padded tokens, and ``SPARED`` more for a
-    portion, lowest.
-    """
-
-    def cut(count: int) -> list[slice]:
-        bounds = [round(k * len(lengths) / count) for k in range(count + 1)]
-        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-
-    def cost(portions: list[slice]) -> int:
-        return sum(len(lengths[p]) * max(lengths[p]) + SPARED for p in portions)
-
-    return min((cut(count) for count in range(1, min(8, len(lengths)) + 1)), key=cost)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class PrefixCache(Cache):
     """Portions of prompts, left-padded [P, W], and from :meth:`answer` on the ``rows``.
 
     The model gets it as ``past_key_values`` and as ``shared_prefix``, which its attention reads.
-    Where there are ``weights``, tokens of the rows go through them, not through the model.
+    Where there are ``weights``, tokens go through them, not through the model.
     """
 
     def __init__(
@@ -78,6 +78,10 @@ class PrefixCache(Cache):
         self._hidden = [None if bool(mask.all()) else ~mask.bool() for mask in masks_PW]
         self._prompts = sum(len(mask) for mask in masks_PW)
         self._capacity = capacity
+
+    def portion(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the portion that was read last, [P, K, W, D]."""
+        return self._layers[layer].prompts[-1]
 
     def answer(self, prompt_of_row: np.ndarray) -> None:
         """From now on these are the rows, [B], each with the number of its prompt, ascending."""

@@ -9,20 +9,24 @@ SHRINK = 0.875
 """Where moving rows costs, they move when this share of them, or fewer, are still writing."""
 
 
-class Rows(Protocol):
-    """Keys and values of every layer: of the prompts, and of what the rows write themselves.
+class Attending(Protocol):
+    """Rows of one token each, and what they attend to.
 
     B rows, K heads of keys, G heads of queries a head of keys, D head size.
     """
-
-    shrink: float
-    """Worth compacting when this share of the rows, or fewer, are still writing."""
 
     def write(self, layer: int, keys_BK1D: torch.Tensor, values_BK1D: torch.Tensor) -> None:
         """The next token of every row."""
 
     def attend(self, layer: int, queries_BKGD: torch.Tensor) -> torch.Tensor:
         """What each row reads of its prompt and its own tokens, [B, K, G, D]; scaled queries."""
+
+
+class Rows(Attending, Protocol):
+    """Keys and values of every layer: of the prompts, and of what the rows write themselves."""
+
+    shrink: float
+    """Worth compacting when this share of the rows, or fewer, are still writing."""
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
         """The rows that are still writing, in the order in which they should go on."""

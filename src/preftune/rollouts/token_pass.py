@@ -1,5 +1,7 @@
 """One token of every row through a network, in no more operations than it takes.
 
+Prompts go through it too: their tokens are rows that attend to those before them.
+
 transformers' own pass is made for any number of tokens: for one token a row of a small network it
 spends more time between the products than in them.
 
@@ -11,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from preftune.models import as_given
-from preftune.rollouts.rows import Rows
+from preftune.rollouts.rows import Attending
 from preftune.rollouts.token_weights import Layer, TokenWeights
 
 
@@ -29,7 +31,7 @@ class Rotation(NamedTuple):
 
 
 def token_states(
-    weights: TokenWeights, rows: Rows, tokens_B: torch.Tensor, positions_B: torch.Tensor
+    weights: TokenWeights, rows: Attending, tokens_B: torch.Tensor, positions_B: torch.Tensor
 ) -> torch.Tensor:
     """What the output head reads of each row's token, [B, H]; ``rows`` gets its key and value."""
     states_BH = weights.embed(tokens_B)
@@ -47,7 +49,7 @@ def _read(
     weights: TokenWeights,
     layer: Layer,
     number: int,
-    rows: Rows,
+    rows: Attending,
     turned: Rotation,
     unit_BH: torch.Tensor,
 ) -> torch.Tensor:

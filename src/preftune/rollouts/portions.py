@@ -1,0 +1,75 @@
+"""Prompts in portions of nearly one length: how they are cut, and one that is read without padding.
+
+P prompts of a portion, W columns, N real tokens in them, K heads of keys, G heads of queries a head
+of keys, D head size.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from preftune.rollouts.prefix_cache import PrefixCache
+
+SPARED = 256
+"""So many padded columns, attended to at every token, pay for one more portion."""
+
+
+def portions_of(lengths: Sequence[int]) -> list[slice]:
+    """Prompts in the order of their lengths cut into portions, padded each to its own longest:
+    those that keep padded columns, and ``SPARED`` more for a portion, lowest."""
+    cost, first = np.zeros(len(lengths) + 1), np.zeros(len(lengths) + 1, dtype=int)
+    for end in range(1, len(lengths) + 1):
+        told = cost[:end] + lengths[end - 1] * (end - np.arange(end)) + SPARED
+        first[end] = told.argmin()
+        cost[end] = told[first[end]]
+    portions, end = [], len(lengths)
+    while end:
+        portions.append(slice(int(first[end]), end))
+        end = int(first[end])
+    return portions[::-1]
+
+
+class EndToEnd:
+    """A portion's real tokens as rows of one token each: only attention knows whose they are.
+
+    What they write goes into the cache as the portion's keys and values.
+    """
+
+    def __init__(self, cache: PrefixCache, mask_PW: torch.Tensor) -> None:
+        self.cache, self.real_PW = cache, mask_PW.bool()
+        self.last_P = self.real_PW.sum(1).cumsum(0) - 1
+        """Where the prompts' last tokens are among the N."""
+        self._seen_P1WW = None if bool(self.real_PW.all()) else _seen(self.real_PW).unsqueeze(1)
+
+    def write(self, layer: int, keys_NK1D: torch.Tensor, values_NK1D: torch.Tensor) -> None:
+        keys, values = (self._by_prompt(part.squeeze(2)) for part in (keys_NK1D, values_NK1D))
+        self.cache.update(keys.transpose(1, 2), values.transpose(1, 2), layer)
+
+    def attend(self, layer: int, queries_NKGD: torch.Tensor) -> torch.Tensor:
+        groups = queries_NKGD.shape[2]
+        keys, values = (
+            part_PKWD.repeat_interleave(groups, 1) if groups > 1 else part_PKWD
+            for part_PKWD in self.cache.portion(layer)
+        )
+        queries = self._by_prompt(queries_NKGD.flatten(1, 2)).transpose(1, 2).to(keys.dtype)
+        seen = self._seen_P1WW
+        read = scaled_dot_product_attention(
+            queries, keys, values, attn_mask=seen, is_causal=seen is None, scale=1.0
+        )
+        return read.transpose(1, 2)[self.real_PW].view(queries_NKGD.shape)
+
+    def _by_prompt(self, states: torch.Tensor) -> torch.Tensor:
+        """[P, W, …] of [N, …]; 0 at padding."""
+        table = states.new_zeros(*self.real_PW.shape, *states.shape[1:])
+        table[self.real_PW] = states
+        return table
+
+
+def _seen(real_PW: torch.Tensor) -> torch.Tensor:
+    """[P, W, W]: the real tokens before and at a query; padding sees itself, not nothing."""
+    width = real_PW.shape[1]
+    causal_WW = torch.ones(width, width, dtype=torch.bool, device=real_PW.device).tril()
+    itself_WW = torch.eye(width, dtype=torch.bool, device=real_PW.device)
+    return causal_WW & real_PW.unsqueeze(1) | itself_WW
