@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from preftune.maths.head_logprobs import HeadStatistics, head_statistics
+from preftune.maths.logprobs import token_entropy, token_logprobs
 from preftune.models.adapters import reading
 from preftune.models.precision import computed_in
 
@@ -39,6 +40,41 @@ def plain_head(policy: PreTrainedModel) -> torch.Tensor | None:
             known = _only_multiplies(policy, head)
             setattr(policy, _PLAIN, known)
     return head.weight if known else None
+
+
+def read_tokens(
+    policy: PreTrainedModel,
+    states_NH: torch.Tensor,
+    tokens_N: torch.Tensor,
+    temperature: float,
+    entropy_learns: bool | None,
+) -> HeadStatistics:
+    """What a plain head says of each token in the state before it, [N] each; entropies without
+    gradient unless ``entropy_learns``, and 0 where it is None."""
+    if head_weight(policy, len(tokens_N)) is not None:
+        told = statistics_at(policy, states_NH, tokens_N, temperature)
+        return told if entropy_learns else told._replace(entropy_N=told.entropy_N.detach())
+    with reading(policy):
+        logits_NV = policy.get_output_embeddings()(states_NH)
+    return read_logits(logits_NV, tokens_N, temperature, entropy_learns)
+
+
+def read_logits(
+    logits_NV: torch.Tensor,
+    tokens_N: torch.Tensor,
+    temperature: float,
+    entropy_learns: bool | None,
+) -> HeadStatistics:
+    """The same of logits that are there."""
+    logits_1NV = logits_NV.unsqueeze(0)
+    logprobs_N = token_logprobs(
+        logits_BTV=logits_1NV, tokens_BT=tokens_N.unsqueeze(0), temperature=temperature
+    )[0]
+    if entropy_learns is None:
+        return HeadStatistics(logprobs_N, torch.zeros_like(logprobs_N))
+    with torch.set_grad_enabled(entropy_learns and torch.is_grad_enabled()):
+        entropy_N = token_entropy(logits_BTV=logits_1NV, temperature=temperature)[0]
+    return HeadStatistics(logprobs_N, entropy_N)
 
 
 def statistics_at(

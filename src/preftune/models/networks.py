@@ -14,7 +14,7 @@ from preftune.maths.steps import every_step, last_step, step_end_mask, worst_ste
 from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
-from preftune.models.language_head import head_weight, plain_head, statistics_at
+from preftune.models.language_head import plain_head, read_tokens
 from preftune.models.packing import seen_segments
 
 AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
@@ -48,8 +48,8 @@ def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 def response_logprobs(policy: PreTrainedModel, batch: Batch, temperature: float) -> torch.Tensor:
     """Log-probability of each response token, [B, T]; masked entries hold anything finite."""
-    if head_weight(policy, batch.action_mask_BT.numel()) is not None:
-        return _read_off_states(policy, batch, temperature).logprobs_BT
+    if plain_head(policy) is not None:
+        return _read_at_tokens(policy, batch, temperature, None).logprobs_BT
     return token_logprobs(
         logits_BTV=response_logits(policy, batch),
         tokens_BT=batch.response_ids_BT,
@@ -61,9 +61,8 @@ def response_statistics(
     policy: PreTrainedModel, batch: Batch, temperature: float, entropy_learns: bool = False
 ) -> TokenStatistics:
     """Log-probabilities with gradient, entropies without unless ``entropy_learns``."""
-    if head_weight(policy, batch.action_mask_BT.numel()) is not None:
-        told = _read_off_states(policy, batch, temperature)
-        return told if entropy_learns else told._replace(entropy_BT=told.entropy_BT.detach())
+    if plain_head(policy) is not None:
+        return _read_at_tokens(policy, batch, temperature, entropy_learns)
     logits = response_logits(policy, batch)
     return statistics_of(logits, batch, temperature, entropy_learns)
 
@@ -171,11 +170,15 @@ def seen_mask(model: PreTrainedModel, seen: torch.Tensor) -> torch.Tensor:
     return (~seen).to(model.dtype) * torch.finfo(model.dtype).min
 
 
-def _read_off_states(policy: PreTrainedModel, batch: Batch, temperature: float) -> TokenStatistics:
-    """Both numbers of the real response tokens, 0 elsewhere; logits are never held."""
+def _read_at_tokens(
+    policy: PreTrainedModel, batch: Batch, temperature: float, entropy_learns: bool | None
+) -> TokenStatistics:
+    """Both numbers of the real response tokens, 0 elsewhere: no padding meets the head."""
     before_BTH = _hidden(policy, batch)[:, -batch.width - 1 : -1]
     mask_BT = batch.action_mask_BT
-    told = statistics_at(policy, before_BTH[mask_BT], batch.response_ids_BT[mask_BT], temperature)
+    told = read_tokens(
+        policy, before_BTH[mask_BT], batch.response_ids_BT[mask_BT], temperature, entropy_learns
+    )
     empty_BT = told.logprobs_N.new_zeros(mask_BT.shape)
     return TokenStatistics(*(empty_BT.masked_scatter(mask_BT, part_N) for part_N in told))
 

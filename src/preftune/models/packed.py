@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from preftune.maths.logprobs import token_logprobs
 from preftune.models.adapters import reading
-from preftune.models.language_head import head_weight, plain_head, statistics_at
+from preftune.models.language_head import plain_head, read_logits, read_tokens
 from preftune.models.networks import hidden_states, seen_mask
 from preftune.models.packing import bins, seen_segments
 from preftune.models.rendering import Row
@@ -56,20 +55,16 @@ def _logprobs(
     """``asked_N``: places in the flattened ids whose states predict the id that follows."""
     mask = seen_segments(segments_BS).unsqueeze(1)
     tokens_N = ids_BS.flatten()[asked_N + 1]
-    if plain_head(policy) is None:
-        with reading(policy):
-            logits = policy(
-                input_ids=ids_BS,
-                attention_mask=seen_mask(policy, mask),
-                position_ids=positions_BS,
-                use_cache=False,
-            ).logits
-        logits_NV = logits.flatten(0, 1).index_select(0, asked_N)
-    else:
+    if plain_head(policy) is not None:
         states = hidden_states(policy, ids_BS, mask, positions_BS)
         states_NH = states.flatten(0, 1).index_select(0, asked_N)
-        if head_weight(policy, len(asked_N)) is not None:
-            return statistics_at(policy, states_NH, tokens_N, 1.0).logprobs_N
-        with reading(policy):
-            logits_NV = policy.get_output_embeddings()(states_NH)
-    return token_logprobs(logits_BTV=logits_NV[None], tokens_BT=tokens_N[None], temperature=1.0)[0]
+        return read_tokens(policy, states_NH, tokens_N, 1.0, None).logprobs_N
+    with reading(policy):
+        logits = policy(
+            input_ids=ids_BS,
+            attention_mask=seen_mask(policy, mask),
+            position_ids=positions_BS,
+            use_cache=False,
+        ).logits
+    logits_NV = logits.flatten(0, 1).index_select(0, asked_N)
+    return read_logits(logits_NV, tokens_N, 1.0, None).logprobs_N

@@ -13,11 +13,11 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.head_logprobs import HeadStatistics
-from preftune.maths.logprobs import response_sums, token_entropy, token_logprobs
+from preftune.maths.logprobs import response_sums
 from preftune.models.adapters import reading
 from preftune.models.batches import collate, micro_batches
 from preftune.models.heads import steps_of
-from preftune.models.language_head import head_weight, statistics_at
+from preftune.models.language_head import plain_head, read_logits, read_tokens
 from preftune.models.networks import (
     TokenStatistics,
     hidden_states,
@@ -242,9 +242,9 @@ def _token_statistics(
     first = min(len(group[0].prompt_ids) for group in groups) - 1  # no earlier column is asked for
     place, column, token = torch.tensor(_predictions(groups), device=policy.device).unbind(1)
     mask = shared.attention_BSS.unsqueeze(1)
-    if head_weight(policy, len(groups) * (width - first)) is not None:
+    if plain_head(policy) is not None:
         states = hidden_states(policy, shared.input_ids_BS, mask, shared.position_ids_BS)
-        return statistics_at(policy, states[place, column], token, temperature)
+        return read_tokens(policy, states[place, column], token, temperature, entropy_learns)
     with reading(policy):
         logits = policy(
             input_ids=shared.input_ids_BS,
@@ -253,15 +253,7 @@ def _token_statistics(
             logits_to_keep=width - first,
             use_cache=False,
         ).logits
-    asked = logits[place, column - first].unsqueeze(0)
-    logprobs = token_logprobs(
-        logits_BTV=asked, tokens_BT=token.unsqueeze(0), temperature=temperature
-    )[0]
-    if entropy_learns is None:
-        return HeadStatistics(logprobs, torch.zeros_like(logprobs))
-    with torch.set_grad_enabled(entropy_learns and torch.is_grad_enabled()):
-        entropy = token_entropy(logits_BTV=asked, temperature=temperature)[0]
-    return HeadStatistics(logprobs, entropy)
+    return read_logits(logits[place, column - first], token, temperature, entropy_learns)
 
 
 def _predictions(groups: Sequence[Sequence[Row]]) -> list[tuple[int, int, int]]:
