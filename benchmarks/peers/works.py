@@ -105,6 +105,7 @@ WORKS = {
               {"plain": {}, "padding-free": {"padding_free": True, "max_length": None},
                "packed": {"packing": True}}),),
         LOSS, loosely=frozenset({"packed"}), settings=SMALL,
+        in_bfloat16={"micro_batch_tokens": 4096},
     ),
     "rloo": Work(
         "samples", 32, 64, STAGE,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from preftune.maths import head_logprobs
 from preftune.maths.head_logprobs import HeadStatistics, head_statistics
 from preftune.maths.logprobs import token_entropy, token_logprobs
 
@@ -33,11 +34,14 @@ def plain(
     return HeadStatistics(told[0], token_entropy(logits_BTV=logits, temperature=temperature)[0])
 
 
+@pytest.mark.parametrize("kept", [0, N * V])
 @pytest.mark.parametrize("rows", [1, 5, 23, 100])
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
-def test_the_plain_formula_s_numbers_and_gradients(rows: int, temperature: float) -> None:
+def test_the_plain_formula_s_numbers_and_gradients(
+    rows: int, temperature: float, kept: int
+) -> None:
     found: list[list[torch.Tensor]] = []
-    for way in (plain, lambda *given, **named: chunked(*given, rows=rows, **named)):
+    for way in (plain, lambda *given, **named: chunked(*given, rows=rows, kept=kept, **named)):
         hidden, weight, tokens = drawn()
         told = way(hidden, weight, tokens, temperature=temperature)
         loss = (told.logprobs_N * torch.linspace(-1, 2, N)).sum() + told.entropy_N.square().sum()
@@ -58,6 +62,31 @@ def test_gradients_by_finite_differences(which: int) -> None:
 
     hidden, weight, tokens = drawn(torch.float64)
     assert torch.autograd.gradcheck(told, (hidden, weight), raise_exception=False)
+
+
+def test_a_second_backward_pass_gives_the_same() -> None:
+    """The first writes over what was kept."""
+    hidden, weight, tokens = drawn()
+    told = chunked(hidden, weight, tokens, kept=N * V)
+    loss = told.logprobs_N.square().sum() + told.entropy_N.sum()
+    first, second = (torch.autograd.grad(loss, (hidden, weight), retain_graph=True) for _ in "ab")
+    for one, other in zip(first, second, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [0, N * V])
+def test_kept_logits_are_not_made_again(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    logits = head_logprobs._logits
+
+    def counted(states: torch.Tensor, *given: Any) -> torch.Tensor:
+        made.append(len(states))
+        return logits(states, *given)
+
+    monkeypatch.setattr(head_logprobs, "_logits", counted)
+    hidden, weight, tokens = drawn()
+    chunked(hidden, weight, tokens, kept=kept).logprobs_N.sum().backward()
+    assert sum(made) == (N if kept else 2 * N)
 
 
 def test_a_frozen_head_gets_no_gradient() -> None:

@@ -57,6 +57,8 @@ ENDS = ("embed_tokens", "wte", "wpe", "lm_head")
 FEW_LOGITS = 2**23
 LOGIT_COPIES = 5
 """Tables of [tokens, vocabulary] alive at once around a loss that holds its logits."""
+KEPT_LOGITS = 2**25
+"""Up to so many are kept for the gradient, beside two tables of the few that are made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def need_of(settings: Section, network: Network, half: bool) -> Need | None:
         step += network.holes(tokens, settings, half)
     logits = _responses(settings, tokens) * network.vocabulary
     if _has_head(settings):
-        step += LOGIT_COPIES * FLOAT * min(logits, FEW_LOGITS)
+        step += FLOAT * _logits_held(logits)
     best = trained if _keeps_best(settings) else 0
     return Need(
         networks=int(held),
@@ -232,6 +234,12 @@ def _separate_value(settings: Section) -> bool:
 def _keeps_best(settings: Section) -> bool:
     kinds = SFT | RewardModel | OfflineSettings
     return isinstance(settings, kinds) and settings.validation is not None
+
+
+def _logits_held(logits: int) -> int:
+    """The most at once, in tables of all of them or of a part."""
+    held = LOGIT_COPIES * min(logits, FEW_LOGITS)
+    return max(held, logits + 2 * FEW_LOGITS) if FEW_LOGITS < logits <= KEPT_LOGITS else held
 
 
 def _has_head(settings: Section) -> bool:

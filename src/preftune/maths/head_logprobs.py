@@ -1,8 +1,8 @@
-"""Log-probabilities and entropies from hidden states, without ever holding [N, V] logits.
+"""Log-probabilities and entropies from hidden states, without holding several [N, V] tables.
 
 A language model's head turns a hidden state of H numbers into V logits, of which a loss wants two
-numbers. The logits are made a few positions at a time, and made again for the gradient, so memory
-is that of the states.
+numbers. The logits are made a few positions at a time. They are kept once for the gradient, or made
+again for it, so that memory is that of the states.
 """
 
 from typing import Any, NamedTuple
@@ -28,24 +28,36 @@ def head_statistics(
     temperature: float,
     rows: int,
     dtype: torch.dtype,
+    kept: int = 0,
 ) -> HeadStatistics:
     """log softmax(z)[token] and −Σ_v p_v log p_v, z = hidden · weightᵀ / temperature.
 
     ``rows`` positions meet the head at once; its products are taken in ``dtype`` (float64 and
     float32 states keep theirs where it is float32). With g the gradient of the log-probability
     and h that of the entropy H, ∂/∂z_v = g (1[v = token] − p_v) − h p_v (log p_v + H).
-    Differentiable once.
+    Up to ``kept`` logits stand until the first backward pass; for more, and for any later one, the
+    products are made again. Differentiable once.
     """
     check_shapes(hidden_NH=hidden_NH, weight_VH=weight_VH, tokens_N=tokens_N)
     dtype = hidden_NH.dtype if dtype is torch.float32 else dtype
+    learning = kept if torch.is_grad_enabled() else 0
     logprobs, entropy = _HeadStatistics.apply(
-        hidden_NH, weight_VH, tokens_N, temperature, rows, dtype
+        hidden_NH, weight_VH, tokens_N, _Making(temperature, rows, dtype, learning)
     )
     return HeadStatistics(logprobs, entropy)
 
 
+class _Making(NamedTuple):
+    """How the logits are made: ``rows`` at once, ``kept`` at most for the gradient."""
+
+    temperature: float
+    rows: int
+    dtype: torch.dtype
+    kept: int
+
+
 class _HeadStatistics(torch.autograd.Function):
-    """Saved for the backward pass: states, weight, and three numbers a position."""
+    """Saved for the backward pass: states, weight, three numbers a position, and log p if kept."""
 
     @staticmethod
     def forward(
@@ -53,23 +65,24 @@ class _HeadStatistics(torch.autograd.Function):
         hidden_NH: torch.Tensor,
         weight_VH: torch.Tensor,
         tokens_N: torch.Tensor,
-        temperature: float,
-        rows: int,
-        dtype: torch.dtype,
+        how: _Making,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        cast_HV = weight_VH.to(dtype).t()
+        cast_HV = weight_VH.to(how.dtype).t()
         logprobs_N = hidden_NH.new_empty(len(hidden_NH), dtype=_wide(hidden_NH))
         totals_N, entropy_N = torch.empty_like(logprobs_N), torch.empty_like(logprobs_N)
-        for start in range(0, len(hidden_NH), rows):
-            part = slice(start, start + rows)
-            logits = _logits(hidden_NH[part], cast_HV, temperature)
+        context.how, context.log_chances = how, []
+        keeps = len(tokens_N) * len(weight_VH) <= how.kept
+        for start in range(0, len(hidden_NH), how.rows):
+            part = slice(start, start + how.rows)
+            logits = _logits(hidden_NH[part], cast_HV, how.temperature)
             total = torch.logsumexp(logits, dim=-1)
             chosen = logits.gather(-1, tokens_N[part].unsqueeze(-1)).squeeze(-1)
             logprobs_N[part], totals_N[part] = chosen - total, total
             log_chances = logits.sub_(total.unsqueeze(-1))
             entropy_N[part] = -torch.exp(log_chances).mul_(log_chances).sum(-1)
+            if keeps:
+                context.log_chances.append(log_chances)
         context.save_for_backward(hidden_NH, weight_VH, tokens_N, totals_N, entropy_N)
-        context.temperature, context.rows, context.dtype = temperature, rows, dtype
         context.set_materialize_grads(False)
         return logprobs_N, entropy_N
 
@@ -81,14 +94,19 @@ class _HeadStatistics(torch.autograd.Function):
         hidden_NH, weight_VH, tokens_N, totals_N, entropy_N = context.saved_tensors
         wants_hidden, wants_weight = context.needs_input_grad[:2]
         if logprob_grads_N is None and entropy_grads_N is None:
-            return None, None, None, None, None, None
-        cast_VH = weight_VH.to(context.dtype)
+            return None, None, None, None
+        how: _Making = context.how
+        cast_VH = weight_VH.to(how.dtype)
         hidden_grads = torch.empty_like(hidden_NH) if wants_hidden else None
         weight_grads = torch.zeros_like(weight_VH) if wants_weight else None
-        for start in range(0, len(hidden_NH), context.rows):
-            part = slice(start, start + context.rows)
-            logits = _logits(hidden_NH[part], cast_VH.t(), context.temperature)
-            log_chances = logits.sub_(totals_N[part].unsqueeze(-1))
+        kept, context.log_chances = context.log_chances, []  # written over below
+        for start in range(0, len(hidden_NH), how.rows):
+            part = slice(start, start + how.rows)
+            if kept:
+                log_chances = kept.pop(0)
+            else:
+                logits = _logits(hidden_NH[part], cast_VH.t(), how.temperature)
+                log_chances = logits.sub_(totals_N[part].unsqueeze(-1))
             grads = _logit_grads(
                 log_chances,
                 tokens_N[part],
@@ -96,12 +114,12 @@ class _HeadStatistics(torch.autograd.Function):
                 None if entropy_grads_N is None else entropy_grads_N[part],
                 entropy_N[part],
             )
-            grads = grads.div_(context.temperature).to(context.dtype)
+            grads = grads.div_(how.temperature).to(how.dtype)
             if hidden_grads is not None:
                 hidden_grads[part] = grads @ cast_VH
             if weight_grads is not None:
-                _add_product(weight_grads, grads.t(), hidden_NH[part].to(context.dtype))
-        return hidden_grads, weight_grads, None, None, None, None
+                _add_product(weight_grads, grads.t(), hidden_NH[part].to(how.dtype))
+        return hidden_grads, weight_grads, None, None
 
 
 def _add_product(total: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:

@@ -16,6 +16,10 @@ FEW_LOGITS = 2**23
 TOGETHER = {"cpu": 2**23}
 """Logits of a chunk: fewer would read and write the head's matrix more often than it computes."""
 TOGETHER_ELSEWHERE = 2**27
+KEPT = {"cpu": 2**25}
+"""Up to so many (128 MiB) are kept for the gradient: a head's products are made three times, not
+four."""
+KEPT_ELSEWHERE = 2**27
 _PLAIN = "preftune_plain_head"
 _trying = threading.Lock()
 
@@ -83,7 +87,8 @@ def statistics_at(
     """What the policy's head says of each token in the state before it, [N] each."""
     weight_VH = policy.get_output_embeddings().weight
     assert isinstance(weight_VH, torch.Tensor)
-    together = TOGETHER.get(hidden_NH.device.type, TOGETHER_ELSEWHERE)
+    kind = hidden_NH.device.type
+    together = TOGETHER.get(kind, TOGETHER_ELSEWHERE)
     return head_statistics(
         hidden_NH=hidden_NH,
         weight_VH=weight_VH,
@@ -91,6 +96,7 @@ def statistics_at(
         temperature=temperature,
         rows=max(together // len(weight_VH), 16),
         dtype=computed_in(policy),
+        kept=KEPT.get(kind, KEPT_ELSEWHERE),
     )
 
 
