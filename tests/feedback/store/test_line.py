@@ -276,7 +276,12 @@ def test_those_who_wait_and_those_who_do_not_share_a_line(
     assert stored(sqlite_store) == [*range(150), *waited]
 
 
-def test_closing_waits_for_what_was_handed_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("longest", [line.LONGEST, 0.0])
+def test_closing_waits_for_what_was_handed_in(
+    tmp_path: Path, longest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction, or in many, each of which calls for the next."""
+    monkeypatch.setattr(line, "LONGEST", longest)
     store = open_store(str(tmp_path / "labels.db"), create=True)
     store.write(lambda connection: connection.execute(text("CREATE TABLE put (value)")))
     jobs = [store.write_later(put(n), lambda done: None, None) for n in range(200)]

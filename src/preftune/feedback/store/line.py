@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Condition, Lock, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -73,6 +73,7 @@ class Line:
         self._engine, self._turn_file = engine, turn
         self._jobs: deque[Job] = deque()
         self._mutex, self._led = Lock(), False
+        self._idle = Condition(self._mutex)
         self._connection: Connection | None = None
         self._calls: SimpleQueue[bool] = SimpleQueue()
         self._clerk: Thread | None = None
@@ -108,7 +109,9 @@ class Line:
         return job
 
     def close(self) -> None:
-        """Ends the line's own thread, once it has done what waits; gives back what it holds."""
+        """Ends the line's own thread, once all that waits is done; gives back what it holds."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._led)
         if self._clerk is not None:
             self._calls.put(False)
             self._clerk.join()
@@ -149,6 +152,7 @@ class Line:
         with self._mutex:
             self._led = bool(self._jobs)
             if not self._led:
+                self._idle.notify_all()
                 return
             first = self._jobs[0]
             first.leads = True
