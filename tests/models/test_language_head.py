@@ -1,9 +1,12 @@
 """Log-probabilities read off states are those read off logits; who may be read so."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from preftune.cli import memory
 from preftune.models import (
     Row,
     collate,
@@ -12,7 +15,7 @@ from preftune.models import (
     response_logprobs,
     response_statistics,
 )
-from preftune.models.language_head import head_weight, plain_head
+from preftune.models.language_head import plain_head
 from tests.models.made import CPU, FAMILIES, make_policy, make_rows
 
 PAD = 1
@@ -44,10 +47,27 @@ def test_numbers_and_gradients_are_those_of_the_logits(
         assert torch.allclose(plain, ours, atol=1e-5)
 
 
-def test_the_model_s_own_logits_are_used_where_they_are_few() -> None:
-    policy = make_policy()
-    assert head_weight(policy, language_head.FEW_LOGITS // 300) is None
-    assert head_weight(policy, language_head.FEW_LOGITS // 300 + 1) is not None
+@pytest.mark.parametrize("more", [0, 1])
+def test_few_logits_are_made_at_once(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language_head, "FEW_LOGITS", 4 * 300)
+    parts: list[int] = []
+    made = language_head._in_parts
+
+    def watched(*given: Any) -> Any:
+        parts.append(len(given[3]))
+        return made(*given)
+
+    monkeypatch.setattr(language_head, "_in_parts", watched)
+    states_NH, tokens_N = torch.randn(4 + more, 32), torch.arange(4 + more)
+    language_head.read_tokens(make_policy(), states_NH, tokens_N, 1.0, None)
+    assert parts == [5] * more
+
+
+def test_what_memory_is_foretold_by() -> None:
+    assert (
+        language_head.FEW_LOGITS,
+        language_head.KEPT["cpu"],
+    ) == (memory.FEW_LOGITS, memory.KEPT_LOGITS)
 
 
 def test_entropies_have_no_gradient_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +90,7 @@ def test_a_model_that_scales_its_logits_is_asked_itself(monkeypatch: pytest.Monk
         return output
 
     monkeypatch.setattr(policy, "forward", capped)
-    assert head_weight(policy, 1000) is None
+    assert plain_head(policy) is None
     expected = response_logprobs(policy, batch, 1.0)
     assert torch.isfinite(expected).all()
 
@@ -79,7 +99,7 @@ def test_a_head_with_a_bias_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(language_head, "FEW_LOGITS", 0)
     policy = make_policy("gpt2")
     policy.lm_head = nn.Linear(32, 300)
-    assert head_weight(policy, 1000) is None
+    assert plain_head(policy) is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,7 +9,7 @@ from preftune.rollouts import products
 from preftune.rollouts.products import ROWS, Packed, Product, Transposed, packs, product
 
 HERE = torch.backends.mkldnn.is_available()
-HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+HALF = HERE and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 KINDS = ["transposed", *(["packed"] if HERE else [])]
 
 

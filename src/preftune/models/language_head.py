@@ -24,15 +24,6 @@ _PLAIN = "preftune_plain_head"
 _trying = threading.Lock()
 
 
-def head_weight(policy: PreTrainedModel, positions: int) -> torch.Tensor | None:
-    """The matrix that turns states into logits, where the many logits of so many positions are
-    better not held; None where they are few, or where the model does more than multiply."""
-    head = policy.get_output_embeddings()
-    if not isinstance(head, nn.Linear) or positions * head.out_features <= FEW_LOGITS:
-        return None
-    return plain_head(policy)
-
-
 def plain_head(policy: PreTrainedModel) -> torch.Tensor | None:
     """The matrix that turns states into logits; None where the model does more than multiply."""
     head = policy.get_output_embeddings()
@@ -55,8 +46,10 @@ def read_tokens(
 ) -> HeadStatistics:
     """What a plain head says of each token in the state before it, [N] each; entropies without
     gradient unless ``entropy_learns``, and 0 where it is None."""
-    if head_weight(policy, len(tokens_N)) is not None:
-        told = statistics_at(policy, states_NH, tokens_N, temperature)
+    weight_VH = plain_head(policy)
+    assert weight_VH is not None
+    if len(tokens_N) * len(weight_VH) > FEW_LOGITS:
+        told = _in_parts(policy, weight_VH, states_NH, tokens_N, temperature)
         return told if entropy_learns else told._replace(entropy_N=told.entropy_N.detach())
     with reading(policy):
         logits_NV = policy.get_output_embeddings()(states_NH)
@@ -81,12 +74,13 @@ def read_logits(
     return HeadStatistics(logprobs_N, entropy_N)
 
 
-def statistics_at(
-    policy: PreTrainedModel, hidden_NH: torch.Tensor, tokens_N: torch.Tensor, temperature: float
+def _in_parts(
+    policy: PreTrainedModel,
+    weight_VH: torch.Tensor,
+    hidden_NH: torch.Tensor,
+    tokens_N: torch.Tensor,
+    temperature: float,
 ) -> HeadStatistics:
-    """What the policy's head says of each token in the state before it, [N] each."""
-    weight_VH = policy.get_output_embeddings().weight
-    assert isinstance(weight_VH, torch.Tensor)
     kind = hidden_NH.device.type
     together = TOGETHER.get(kind, TOGETHER_ELSEWHERE)
     return head_statistics(

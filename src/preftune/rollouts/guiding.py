@@ -83,5 +83,5 @@ def _own_pass(cache: PrefixCache, reading: dict[str, Any]) -> torch.Tensor:
     if cache.rows is not None:
         return token_states(cache.weights, cache.rows, ids_BS[:, 0], positions_BS[:, 0])
     prompts = EndToEnd(cache, reading["attention_mask"])
-    real = prompts.real_PW
-    return token_states(cache.weights, prompts, ids_BS[real], positions_BS[real])[prompts.last_P]
+    ids_N, positions_N = ids_BS[prompts.places], positions_BS[prompts.places]
+    return token_states(cache.weights, prompts, ids_N, positions_N)[prompts.last_P]

@@ -38,10 +38,13 @@ class EndToEnd:
     """
 
     def __init__(self, cache: PrefixCache, mask_PW: torch.Tensor) -> None:
-        self.cache, self.real_PW = cache, mask_PW.bool()
-        self.last_P = self.real_PW.sum(1).cumsum(0) - 1
+        real_PW = mask_PW.bool()
+        self.cache, self._shape = cache, real_PW.shape
+        self.places = real_PW.nonzero(as_tuple=True)
+        """The prompt and the column of each of the N tokens."""
+        self.last_P = real_PW.sum(1).cumsum(0) - 1
         """Where the prompts' last tokens are among the N."""
-        self._seen_P1WW = None if bool(self.real_PW.all()) else _seen(self.real_PW).unsqueeze(1)
+        self._seen_P1WW = None if bool(real_PW.all()) else _seen(real_PW).unsqueeze(1)
 
     def write(self, layer: int, keys_NK1D: torch.Tensor, values_NK1D: torch.Tensor) -> None:
         keys, values = (self._by_prompt(part.squeeze(2)) for part in (keys_NK1D, values_NK1D))
@@ -58,12 +61,12 @@ class EndToEnd:
         read = scaled_dot_product_attention(
             queries, keys, values, attn_mask=seen, is_causal=seen is None, scale=1.0
         )
-        return read.transpose(1, 2)[self.real_PW].view(queries_NKGD.shape)
+        return read.transpose(1, 2)[self.places].view(queries_NKGD.shape)
 
     def _by_prompt(self, states: torch.Tensor) -> torch.Tensor:
         """[P, W, …] of [N, …]; 0 at padding."""
-        table = states.new_zeros(*self.real_PW.shape, *states.shape[1:])
-        table[self.real_PW] = states
+        table = states.new_zeros(*self._shape, *states.shape[1:])
+        table[self.places] = states
         return table
 
 

@@ -87,8 +87,9 @@ def product(weight_OH: torch.Tensor, bias_O: torch.Tensor | None) -> Product:
 
 def packs(weight_OH: torch.Tensor) -> bool:
     """Whether a matrix is faster packed: a large one, where oneDNN multiplies in its format."""
-    if weight_OH.device.type != "cpu" or weight_OH.numel() <= SMALL:
+    here = weight_OH.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    if not here or weight_OH.numel() <= SMALL:
         return False
     if weight_OH.dtype is torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return weight_OH.dtype is torch.float32 and torch.backends.mkldnn.is_available()
+    return weight_OH.dtype is torch.float32

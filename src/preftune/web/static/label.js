@@ -113,9 +113,10 @@ async function fetchAhead(shown) {
   const answer = await take("prefetch");
   const given = answer.status === 200 ? answer.body : null;
   if (!given?.assignment) return;
-  if (given.assignment.id === shown) { // there is no other: leased anew, unless it is answered by now
-    if (current()?.assignment?.id === shown) current().assignment = given.assignment;
-  } else if (state.now) state.next = given;
+  const {id} = given.assignment;
+  if (id === current()?.assignment?.id) current().assignment = given.assignment; // leased anew
+  else if (id === shown) return; // there is no other, and it is answered by now
+  else if (state.now) state.next = given;
   else show(given);
 }
 
