@@ -12,25 +12,24 @@ from preftune.algorithms import offline
 from preftune.algorithms.offline import Pairs, all_logprobs, read_pairs, sequence_logprobs
 from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
-from preftune.models.language_head import plain_head
 from preftune.training import Training
-from tests.algorithms.made import PAD, same_weights
+from tests.algorithms.made import same_weights
 from tests.algorithms.preferences import KINDS, logprob, planted, recipe_of, run
 from tests.models.made import make_policy, make_rows
 
 
 def test_a_sequence_s_logprob_does_not_depend_on_its_company() -> None:
     policy, rows = make_policy(), make_rows(7)
-    together = sequence_logprobs(policy, [*rows, rows[2]], PAD)
+    together = sequence_logprobs(policy, [*rows, rows[2]])
     expected = [logprob(row) for row in [*rows, rows[2]]]
     assert together.tolist() == pytest.approx(expected, abs=1e-4)
-    assert all_logprobs(policy, rows, PAD, 64).tolist() == pytest.approx(expected[:7], abs=1e-4)
+    assert all_logprobs(policy, rows, 64).tolist() == pytest.approx(expected[:7], abs=1e-4)
 
 
 def watched() -> tuple[PreTrainedModel, list[tuple[int, ...]]]:
     """A policy, and the shapes of what its body reads."""
     policy, seen = make_policy(), []
-    assert plain_head(policy) is not None, "found out by trying, once, before anybody looks"
+    sequence_logprobs(policy, make_rows(1))  # what is tried once is over before anybody looks
     policy.model.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
@@ -39,18 +38,18 @@ def watched() -> tuple[PreTrainedModel, list[tuple[int, ...]]]:
 
 def test_equal_rows_go_through_the_network_once() -> None:
     policy, seen = watched()
-    sequence_logprobs(policy, make_rows(3) * 5, PAD)
-    assert [rows for rows, _ in seen] == [3]
+    sequence_logprobs(policy, make_rows(3) * 5)
+    assert seen == [(1, sum(len(row) for row in make_rows(3)))]
 
 
 def test_both_sides_of_a_pair_read_their_prompt_once() -> None:
-    """Prompts of 20 tokens with answers of 3 and 2: 25 columns, where apart they are 2 · 23."""
+    """Prompts of 20 tokens with answers of 3 and 2: 25 tokens, where apart they are 23 and 22."""
     policy, seen = watched()
     pairs = [Pair(Row((5 + n,) * 20, (7, 8, 9)), Row((5 + n,) * 20, (7, 9))) for n in range(4)]
     part = Pairs(pairs)
-    assert part.padded(0) == 25
-    found = read_pairs(policy, part, [0, 1, 2, 3], PAD)
-    assert seen == [(4, 25)]
+    assert part.tokens(0) == 25
+    found = read_pairs(policy, part, [0, 1, 2, 3])
+    assert seen == [(1, 4 * 25)]
     assert found.chosen_B.tolist() == pytest.approx([logprob(p.chosen) for p in pairs], abs=1e-4)
     assert found.rejected_B.tolist() == pytest.approx(
         [logprob(p.rejected) for p in pairs], abs=1e-4
@@ -140,7 +139,7 @@ def test_the_reference_is_frozen_and_another_one_counts(tmp_path: Path) -> None:
     assert row["rewards/chosen"] == pytest.approx(0, abs=1e-4)
     sums: list[float] = []
 
-    def other(policy: PreTrainedModel, rows: Sequence[Row], pad: int, tokens: int) -> torch.Tensor:
+    def other(policy: PreTrainedModel, rows: Sequence[Row], tokens: int) -> torch.Tensor:
         sums.extend(logprob(row, make_policy(seed=7)) for row in rows)
         return torch.tensor(sums)
 

@@ -165,7 +165,7 @@ def test_reading_does_not_depend_on_micro_batches(family: str) -> None:
     small = recipe.model_copy(update={"micro_batch_tokens": 64})
 
     def read(some: Sequence[Row]) -> torch.Tensor:
-        return logprobs_at(inputs.policy, some, PAD, 0.7)
+        return logprobs_at(inputs.policy, some, 0.7)
 
     whole = tabulate(recipe, inputs, rows, read)
     split, shared = (tabulate(small, inputs, rows, read, shares_prompts=on) for on in (False, True))

@@ -15,14 +15,14 @@ from preftune.cli.memory import (
 from preftune.models import (
     add_adapter,
     build_policy,
-    collate,
     compute_in,
     forget_activations,
     load_policy,
     quantized_layers,
+    ragged_of,
     reading,
+    states_of,
 )
-from preftune.models.networks import hidden_states
 from preftune.models.rendering import Row
 from preftune.recipe import SFT, Adapter, Architecture, parse_recipe
 from tests.cli.command import preftune
@@ -51,14 +51,15 @@ def kept(family: str, layers: int, dtype: torch.dtype, again: bool) -> int:
         forget_activations(policy)
     weights = {p.untyped_storage().data_ptr() for p in policy.parameters()}
     held: list[torch.Tensor] = []
-    batch = collate([Row(tuple(range(2, 34)), tuple(range(5, 101)))] * 4, 1, CPU)
+    ragged = ragged_of([[Row(tuple(range(2, 34)), tuple(range(5, 101)))]] * 4, CPU)
+    states_of(policy, ragged)  # what is tried once is over
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         held.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), reading(policy):
-        hidden_states(policy, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS)
+        states_of(policy, ragged)
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
     return sum(size for place, size in storages.items() if place not in weights)
 

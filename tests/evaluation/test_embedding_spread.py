@@ -28,7 +28,7 @@ def test_an_answer_is_read_alone_and_whole() -> None:
         Completion(Prompt("b"), "", StopReason.EOS, "v", (9,), (20, 21, 22)),
         Completion(Prompt("c"), "", StopReason.EOS, "v", (9,), (40, 41, 42, 43, 44)),
     ]
-    found = response_embeddings(reader, written, pad_id=1)
+    found = response_embeddings(reader, written)
     assert found.shape == (3, reader.config.hidden_size)
     assert found[0] == pytest.approx(found[1], abs=1e-5)
     assert mean_cosine_distance(found) > 0.01

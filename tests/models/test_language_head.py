@@ -32,7 +32,7 @@ def test_numbers_and_gradients_are_those_of_the_logits(
         policy = make_policy(family)
         told = response_statistics(policy, batch, 0.7, entropy_learns=True)
         mask = batch.action_mask_BT
-        sums = logprobs_of_rows(policy, PAIRS, PAD, 64)
+        sums = logprobs_of_rows(policy, PAIRS, 64)
         (told.logprobs_BT[mask].sum() + 0.1 * told.entropy_BT[mask].sum() + sums.sum()).backward()
         found.append(
             [told.logprobs_BT[mask], told.entropy_BT[mask], sums]

@@ -15,7 +15,6 @@ from preftune.models import (
     scores_of_rows,
     statistics_of_rows,
 )
-from preftune.models.shared import collate_shared
 from tests.models.made import CPU, FAMILIES, make_policy, make_reward_model, make_rows
 
 PAD = 1
@@ -36,7 +35,7 @@ def alone(model: PreTrainedModel, row: Row) -> torch.Tensor:
 def test_scores_and_gradients_are_those_of_single_rows(family: str, limit: int) -> None:
     model = make_reward_model(family)
     weight = torch.linspace(-1, 1, len(ROWS))
-    shared = scores_of_rows(model, ROWS, PAD, limit)
+    shared = scores_of_rows(model, ROWS, limit)
     (shared * weight).sum().backward()
     ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
@@ -48,23 +47,12 @@ def test_scores_and_gradients_are_those_of_single_rows(family: str, limit: int) 
             assert torch.allclose(ours[name], parameter.grad, atol=2e-4), name
 
 
-def test_a_response_sees_its_prompt_and_itself() -> None:
-    """Prompt a b, responses c d and e, one column of padding from the longer neighbour."""
-    groups = [[Row((5, 6), (7, 8)), Row((5, 6), (9,))], [Row((5,), (7, 8, 9, 10, 11))]]
-    batch = collate_shared(groups, PAD, CPU)
-    assert batch.input_ids_BS.tolist() == [[5, 6, 7, 8, 9, PAD], [5, 7, 8, 9, 10, 11]]
-    assert batch.position_ids_BS[0].tolist() == [0, 1, 2, 3, 2, 0]
-    assert batch.last_N2.tolist() == [[0, 3], [0, 4], [1, 5]]
-    seen = [row.nonzero().flatten().tolist() for row in batch.attention_BSS[0]]
-    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 4], [0, 1, 5]]
-
-
 def test_eager_attention_reads_the_same() -> None:
     """Its mask is added, not chosen by."""
     model = make_reward_model("llama")
-    quick = scores_of_rows(model, ROWS, PAD, 4096)
+    quick = scores_of_rows(model, ROWS, 4096)
     model.set_attn_implementation("eager")
-    assert torch.allclose(quick, scores_of_rows(model, ROWS, PAD, 4096), atol=1e-5)
+    assert torch.allclose(quick, scores_of_rows(model, ROWS, 4096), atol=1e-5)
 
 
 def test_prompts_are_read_once() -> None:
@@ -74,8 +62,8 @@ def test_prompts_are_read_once() -> None:
         lambda _, args, kwargs: tokens.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
     rows = [Row((5,) * 30, (7 + k, 0)) for k in range(4)]
-    scores_of_rows(model, rows, PAD, 4096)
-    assert tokens == [38], "30 + 4 · 2, where rows apart are 4 · 32"
+    scores_of_rows(model, rows, 4096)
+    assert tokens[-1] == 38, "30 + 4 · 2, where rows apart are 4 · 32"
 
 
 def test_long_rows_stay_apart() -> None:
@@ -86,8 +74,8 @@ def test_long_rows_stay_apart() -> None:
         lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     with torch.no_grad():
-        scores_of_rows(model, [Row((5,) * 30, (7 + k,) * 400) for k in range(3)], PAD, 1 << 20)
-    assert shapes == [(2, 830)]
+        scores_of_rows(model, [Row((5,) * 30, (7 + k,) * 400) for k in range(3)], 1 << 20)
+    assert shapes[-1] == (1, 830 + 430)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -95,7 +83,7 @@ def test_long_rows_stay_apart() -> None:
 def test_logprobs_and_gradients_are_those_of_single_rows(family: str, limit: int) -> None:
     policy = make_policy(family)
     weight = torch.linspace(-1, 1, len(ROWS))
-    shared = logprobs_of_rows(policy, ROWS, PAD, limit)
+    shared = logprobs_of_rows(policy, ROWS, limit)
     (shared * weight).sum().backward()
     ours = {name: p.grad.clone() for name, p in policy.named_parameters() if p.grad is not None}
     policy.zero_grad()
@@ -126,8 +114,8 @@ def test_token_statistics_are_those_of_single_rows(
         ((logprobs + 0.3 * entropies) * weight).sum().backward()
         return {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
 
-    told = statistics_of_rows(policy, ROWS, PAD, 0.7, entropy_learns=True)
-    table = logprobs_at(policy, ROWS, PAD, 0.7)
+    told = statistics_of_rows(policy, ROWS, 0.7, entropy_learns=True)
+    table = logprobs_at(policy, ROWS, 0.7)
     singles = [
         response_statistics(policy, collate([row], PAD, CPU), 0.7, entropy_learns=True)
         for row in ROWS
@@ -146,18 +134,18 @@ def test_token_statistics_are_those_of_single_rows(
         torch.cat([one.entropy_BT[0] for one in singles]),
     )
     assert all(torch.allclose(ours[name], theirs[name], atol=2e-4) for name in theirs)
-    quiet = statistics_of_rows(policy, ROWS, PAD, 0.7)
+    quiet = statistics_of_rows(policy, ROWS, 0.7)
     assert quiet.logprobs_BT.requires_grad and not quiet.entropy_BT.requires_grad
 
 
 def test_eager_attention_gives_the_same_logprobs() -> None:
     policy = make_policy()
-    quick = logprobs_of_rows(policy, ROWS, PAD, 4096)
+    quick = logprobs_of_rows(policy, ROWS, 4096)
     policy.set_attn_implementation("eager")
-    assert torch.allclose(quick, logprobs_of_rows(policy, ROWS, PAD, 4096), atol=1e-4)
+    assert torch.allclose(quick, logprobs_of_rows(policy, ROWS, 4096), atol=1e-4)
 
 
 def test_a_row_that_comes_twice_is_told_twice() -> None:
     policy = make_policy()
-    twice = logprobs_of_rows(policy, [ROWS[1], ROWS[0], ROWS[1]], PAD, 4096)
+    twice = logprobs_of_rows(policy, [ROWS[1], ROWS[0], ROWS[1]], 4096)
     assert twice[0] == twice[2] != twice[1]

@@ -36,7 +36,7 @@ from tests.maths.losses import test_grpo, test_gspo, test_ilql, test_trpo
 from tests.maths.losses import test_kto as verdicts
 from tests.maths.losses import test_orpo as odds
 from tests.maths.losses import test_ppo as losses
-from tests.models import test_networks, test_value_heads
+from tests.models import test_batches, test_networks, test_value_heads
 from tests.pipeline import test_pair_rows
 from tests.rewards import test_compose
 from tests.rollouts import test_native
@@ -99,9 +99,13 @@ def position(folder: str) -> None:
     test_networks.test_values_are_read_before_each_token()
 
 
-def padding(folder: str) -> None:
+def company(folder: str) -> None:
     for family in ("gpt2", "llama"):
-        test_networks.test_logprobs_do_not_depend_on_padding_or_company(family)
+        test_networks.test_logprobs_do_not_depend_on_company(family)
+
+
+def columns(folder: str) -> None:
+    test_batches.test_prompts_end_and_responses_begin_in_one_column()
 
 
 def supervised(folder: str) -> None:

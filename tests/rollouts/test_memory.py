@@ -20,7 +20,7 @@ from preftune.models import (
 )
 from preftune.recipe import Adapter
 from preftune.records import Completion, Prompt, Sampling
-from preftune.rollouts import NativeEngine, memory, native, own_tokens, portions, products
+from preftune.rollouts import NativeEngine, memory, native, own_tokens, products
 from preftune.rollouts import token_weights as token_weights_room
 from preftune.rollouts.guiding import Reader
 from preftune.rollouts.lone_rows import LoneRows, filled
@@ -115,7 +115,7 @@ def test_rows_with_a_prompt_to_themselves_change_no_token(
     """Twelve prompts in portions of their own lengths; rows that end give their place away. With
     matrices packed, and not."""
     monkeypatch.setattr(products, "SMALL", small)
-    monkeypatch.setattr(portions, "SPARED", 16)
+    monkeypatch.setattr(memory, "SPARED", 16)
     kept: list[np.ndarray] = []
     keep = LoneRows.keep
 
@@ -320,7 +320,7 @@ def test_a_prompt_s_answers_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("family", ["gpt2", "qwen3"])
 def test_portions_of_prompts_change_no_token(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded token is worth a portion of its own here, so that every length has one."""
-    monkeypatch.setattr(portions, "SPARED", 0)
+    monkeypatch.setattr(memory, "SPARED", 0)
     monkeypatch.setattr(SharedRows, "shrink", 1.0)
     widths: list[list[int]] = []
     keep = SharedRows.keep

@@ -51,7 +51,7 @@ def objective(
     weight = part.weight(drawn)
 
     def loss(indices: list[int]) -> Loss:
-        sums = read_pairs(inputs.policy, part, indices, inputs.pad_id)
+        sums = read_pairs(inputs.policy, part, indices)
         reference = part.reference(indices, sums)
         now = sums
         if recipe.logprobs == "mean":

@@ -59,7 +59,7 @@ class Verdicts:
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def padded(self, index: int) -> int:
+    def tokens(self, index: int) -> int:
         return max(len(self.verdicts[index].row), len(self.mismatched[index]))
 
 
@@ -81,18 +81,18 @@ def kto(
 
 def objective(recipe: KTO, inputs: KTOInputs, part: Verdicts, drawn: Sequence[int]) -> Objective:
     """The mean over the drawn answers; z₀ is one number for all of them."""
-    policy, pad_id = inputs.policy, inputs.pad_id
+    policy = inputs.policy
     ratios = []
     with torch.no_grad():
         for group in grouped(part, drawn, recipe.micro_batch_tokens):
-            sums = sequence_logprobs(policy, [part.mismatched[i] for i in group], pad_id)
+            sums = sequence_logprobs(policy, [part.mismatched[i] for i in group])
             ratios.append(sums - part.mismatched_reference_N[group].to(sums))
     kl = reference_point(mismatched_log_ratios_B=torch.cat(ratios))
     liked = sum(part.verdicts[i].desirable for i in drawn)
 
     def loss(indices: list[int]) -> Loss:
         verdicts = [part.verdicts[i] for i in indices]
-        sums = sequence_logprobs(policy, [v.row for v in verdicts], pad_id)
+        sums = sequence_logprobs(policy, [v.row for v in verdicts])
         ratios = sums - part.reference_N[indices].to(sums)
         desirable = torch.tensor([v.desirable for v in verdicts], device=sums.device)
         total = kto_loss(

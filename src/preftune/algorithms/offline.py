@@ -26,8 +26,8 @@ class Part(Protocol):
     """Rows of a story's own kind."""
 
     def __len__(self) -> int: ...
-    def padded(self, index: int) -> int:
-        """Tokens of one row when what belongs to it is padded to its longest."""
+    def tokens(self, index: int) -> int:
+        """Tokens that go through the network at once for one row."""
         ...
 
 
@@ -65,11 +65,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def padded(self, index: int) -> int:
+    def tokens(self, index: int) -> int:
         chosen, rejected = self.pairs[index].chosen, self.pairs[index].rejected
         if chosen.prompt_ids == rejected.prompt_ids:
             return packed_length((chosen, rejected))
-        return 2 * max(len(chosen), len(rejected))
+        return len(chosen) + len(rejected)
 
     def weight(self, indices: Sequence[int]) -> float:
         return sum(self.pairs[i].weight for i in indices)
@@ -188,35 +188,31 @@ def validate(
 
 def grouped(part: Part, drawn: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
     """The drawn indices as micro-batches of rows of like length."""
-    groups = micro_batches([part.padded(i) for i in drawn], micro_batch_tokens)
+    groups = micro_batches([part.tokens(i) for i in drawn], micro_batch_tokens)
     return [[drawn[place] for place in group] for group in groups]
 
 
-def sequence_logprobs(policy: PreTrainedModel, rows: Sequence[Row], pad_id: int) -> torch.Tensor:
+def sequence_logprobs(policy: PreTrainedModel, rows: Sequence[Row]) -> torch.Tensor:
     """log π(y|x) of each row's response, its end token included, [B], in nats a response.
 
-    A prompt that several rows share is read once. No more padded tokens go through the network
+    A prompt that several rows share is read once. No more tokens go through the network
     at once than the rows have by themselves.
     """
-    return logprobs_of_rows(policy, rows, pad_id, sum(len(row) for row in rows))
+    return logprobs_of_rows(policy, rows, sum(len(row) for row in rows))
 
 
 @torch.no_grad()
 def all_logprobs(
-    policy: PreTrainedModel, rows: Sequence[Row], pad_id: int, micro_batch_tokens: int
+    policy: PreTrainedModel, rows: Sequence[Row], micro_batch_tokens: int
 ) -> torch.Tensor:
     """:func:`sequence_logprobs` of any number of rows, [N], on the CPU."""
-    return logprobs_of_rows(policy, rows, pad_id, micro_batch_tokens).float().cpu()
+    return logprobs_of_rows(policy, rows, micro_batch_tokens).float().cpu()
 
 
-def read_pairs(
-    policy: PreTrainedModel, part: Pairs, indices: list[int], pad_id: int
-) -> PairReading:
+def read_pairs(policy: PreTrainedModel, part: Pairs, indices: list[int]) -> PairReading:
     """What the policy says of these pairs, with gradient."""
     pairs = [part.pairs[i] for i in indices]
-    sums = sequence_logprobs(
-        policy, [p.chosen for p in pairs] + [p.rejected for p in pairs], pad_id
-    )
+    sums = sequence_logprobs(policy, [p.chosen for p in pairs] + [p.rejected for p in pairs])
     chosen, rejected = sums.split(len(pairs))
 
     def column(values: list[float]) -> torch.Tensor:
@@ -292,7 +288,7 @@ def reference_logprobs(
 
     def ask(unknown: Sequence[Row]) -> torch.Tensor:
         with journal.progress("reference", 1) as bar:
-            sums = all_logprobs(reference, unknown, inputs.pad_id, recipe.micro_batch_tokens)
+            sums = all_logprobs(reference, unknown, recipe.micro_batch_tokens)
             bar.advance(1)
         return sums
 

@@ -196,7 +196,7 @@ def judge(
 
     def says(network: PreTrainedModel, of: Sequence[Row]) -> torch.Tensor:
         def read(some: Sequence[Row]) -> torch.Tensor:
-            return logprobs_at(network, some, inputs.pad_id, temperature, shares)
+            return logprobs_at(network, some, temperature, shares)
 
         return tabulate(recipe, inputs, of, read, shares)
 

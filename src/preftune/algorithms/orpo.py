@@ -34,7 +34,7 @@ def objective(recipe: ORPO, inputs: PairInputs, part: Pairs, drawn: Sequence[int
     weight = part.weight(drawn)
 
     def loss(indices: list[int]) -> Loss:
-        sums = read_pairs(inputs.policy, part, indices, inputs.pad_id)
+        sums = read_pairs(inputs.policy, part, indices)
         now = sums.means()
         total = orpo_loss(
             chosen_mean_logprobs_B=now.chosen_B,

@@ -148,6 +148,6 @@ def micro_batch(
     rows = [scored.rows[i] for i in indices]
     temperature = inputs.sampling.temperature
     now = statistics_of_rows(
-        inputs.policy, rows, inputs.pad_id, temperature, scored.shares_prompts, entropy_learns
+        inputs.policy, rows, temperature, scored.shares_prompts, entropy_learns
     )
     return MicroBatch(indices, collate(rows, inputs.pad_id, inputs.policy.device), now)

@@ -31,10 +31,13 @@ from preftune.algorithms.reward_batches import (
 from preftune.algorithms.reward_comparisons import Comparisons, WholePrompts
 from preftune.maths.losses.reward_model import normalisation
 from preftune.models import (
+    LONGEST,
     Row,
     axes_of,
+    by_prompt,
     collate,
     micro_batches,
+    packed_length,
     scores,
     scores_of_rows,
     set_normalisation,
@@ -156,8 +159,8 @@ def learn(
         return objective.loss(group, scored, totals)
 
     inputs.model.train()
-    padded = [_padded(objective.rows(element)) for element in elements]
-    groups = micro_batches(padded, recipe.micro_batch_tokens)
+    tokens = [_tokens(objective.rows(element)) for element in elements]
+    groups = micro_batches(tokens, recipe.micro_batch_tokens)
     report = training.step(groups, cost, at=at)
     inputs.model.eval()
     return report, totals
@@ -179,7 +182,7 @@ def validate(
 @torch.no_grad()
 def score_rows(inputs: RewardInputs, rows: Sequence[Row], micro_batch_tokens: int) -> torch.Tensor:
     """Scores in the rows' order, [B]."""
-    return scores_side_by_side(inputs.model, rows, inputs.pad_id, micro_batch_tokens).cpu()
+    return scores_side_by_side(inputs.model, rows, micro_batch_tokens).cpu()
 
 
 def _scored(
@@ -194,7 +197,7 @@ def _scored(
     shown = [hide_tokens(row, token_dropout, inputs.pad_id) for row in rows]
     if objective.read is scores:
         if torch.is_grad_enabled():
-            table = scores_of_rows(inputs.model, shown, inputs.pad_id, micro_batch_tokens, dropout)
+            table = scores_of_rows(inputs.model, shown, micro_batch_tokens, dropout)
         else:
             table = score_rows(inputs, shown, micro_batch_tokens)
         return Scored(table, {row: index for index, row in enumerate(rows)})
@@ -226,9 +229,11 @@ def hide_tokens(row: Row, share: float, pad_id: int) -> Row:
     return Row(row.prompt_ids, (*kept, end))
 
 
-def _padded(rows: Sequence[Row]) -> int:
-    """Tokens of a batch element when its rows are padded to the longest."""
-    return len(rows) * max(len(row) for row in rows)
+def _tokens(rows: Sequence[Row]) -> int:
+    """Tokens of a batch element, its prompts once."""
+    distinct = list(dict.fromkeys(rows))
+    groups = by_prompt(distinct, LONGEST)
+    return sum(packed_length([distinct[place] for place in group]) for group in groups)
 
 
 def _note(values: Mapping[str, float]) -> str:

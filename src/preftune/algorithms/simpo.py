@@ -33,7 +33,7 @@ def objective(recipe: SimPO, inputs: PairInputs, part: Pairs, drawn: Sequence[in
     weight = part.weight(drawn)
 
     def loss(indices: list[int]) -> Loss:
-        sums = read_pairs(inputs.policy, part, indices, inputs.pad_id)
+        sums = read_pairs(inputs.policy, part, indices)
         now = sums.means()
         total = simpo_loss(
             chosen_mean_logprobs_B=now.chosen_B,

@@ -118,7 +118,7 @@ def play(
         prompt = min(shown.prompt_ids, answer.prompt_token_ids, key=len)  # as much as both fit
         pairs.append(Pair(Row(prompt, shown.response_ids), Row(prompt, answer.token_ids)))
     rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    sums = all_logprobs(inputs.policy, rows, inputs.pad_id, recipe.micro_batch_tokens)
+    sums = all_logprobs(inputs.policy, rows, recipe.micro_batch_tokens)
     load_weights(inputs.policy, now)
     return ReferencedPairs(pairs, *sums.split(len(pairs)))
 
@@ -130,7 +130,7 @@ def objective(
     count = len(drawn)
 
     def loss(indices: list[int]) -> Loss:
-        now = read_pairs(inputs.policy, part, indices, inputs.pad_id)
+        now = read_pairs(inputs.policy, part, indices)
         opponent = part.reference(indices, now)
         margins = margins_over(now, opponent)
         total = dpo_loss(

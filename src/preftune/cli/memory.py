@@ -247,7 +247,7 @@ def _has_head(settings: Section) -> bool:
 
 
 def _micro_batch(settings: Section, network: Network) -> int:
-    """Padded tokens that go through at once, at most: a step may have fewer."""
+    """Tokens that go through at once, at most: a step may have fewer."""
     most = int(getattr(settings, "micro_batch_tokens", 8192))
     longest = min(int(getattr(settings, "max_length", None) or network.context), network.context)
     if isinstance(settings, Pretrain):
@@ -257,7 +257,7 @@ def _micro_batch(settings: Section, network: Network) -> int:
         rows = settings.rollouts // settings.minibatches
     if isinstance(settings, OfflineSettings | RewardModel):
         rows *= 2
-    return min(max(most // longest, 1), max(rows, 1)) * longest
+    return min(max(most, longest), max(rows, 1) * longest)
 
 
 def _responses(settings: Section, tokens: int) -> int:

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from preftune.models import Row, collate, micro_batches
-from preftune.models.networks import hidden_states
+from preftune.models import Row, micro_batches, ragged_of, states_of
 from preftune.records import BadInput, Completion
 
 
@@ -17,7 +16,6 @@ def response_embeddings(
     reader: PreTrainedModel,
     completions: Sequence[Completion],
     *,
-    pad_id: int,
     micro_batch_tokens: int = 8192,
 ) -> NDArray[np.float64]:
     """Mean last hidden state over each response's tokens, [N, H]; the prompt is not read.
@@ -27,13 +25,12 @@ def response_embeddings(
     rows = [Row(c.token_ids[:1], c.token_ids[1:] or c.token_ids[:1]) for c in completions]
     found = np.zeros((len(rows), int(reader.config.hidden_size)))
     for indices in micro_batches([len(row) for row in rows], micro_batch_tokens):
-        batch = collate([rows[i] for i in indices], pad_id, reader.device)
-        hidden = hidden_states(
-            reader, batch.input_ids_BS, batch.attention_mask_BS, batch.position_ids_BS
-        )
-        real = batch.attention_mask_BS.unsqueeze(-1).to(hidden.dtype)
-        means = (hidden * real).sum(1) / real.sum(1)
-        found[indices] = means.double().cpu().numpy()
+        some = [rows[i] for i in indices]
+        ragged = ragged_of([[row] for row in some], reader.device)
+        states_NH = states_of(reader, ragged)
+        for index, row, last in zip(indices, some, ragged.last_R.tolist(), strict=True):
+            mean = states_NH[last + 1 - len(row) : last + 1].mean(0)
+            found[index] = mean.double().cpu().numpy()
     return found
 
 

@@ -62,9 +62,10 @@ from preftune.models.networks import (
     twice_differentiable,
     values,
 )
-from preftune.models.packed import packed_logprobs
+from preftune.models.passes import states_of
 from preftune.models.precision import autocast_of, compute_in, computed_in
 from preftune.models.quantized import quantized_layers
+from preftune.models.ragged import packed_length, portions_of, ragged_of
 from preftune.models.rendering import Fitted, Renderer, Row, fit_prompts, fit_rows
 from preftune.models.scratch import build_policy
 from preftune.models.shared import (
@@ -73,7 +74,6 @@ from preftune.models.shared import (
     dealt_by_prompt,
     logprobs_at,
     logprobs_of_rows,
-    packed_length,
     scores_of_rows,
     statistics_of_rows,
 )
@@ -144,7 +144,9 @@ __all__ = [
     "merged_weights",
     "micro_batches",
     "packed_length",
-    "packed_logprobs",
+    "portions_of",
+    "ragged_of",
+    "states_of",
     "read_ensemble",
     "read_states",
     "reading",
@@ -160,6 +162,9 @@ __all__ = [
     "score_of_axes",
     "scores",
     "packed_length",
+    "portions_of",
+    "ragged_of",
+    "states_of",
     "scores_of_rows",
     "statistics_of_rows",
     "separator_ids",

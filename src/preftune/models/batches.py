@@ -1,28 +1,29 @@
 """Rows of ids as tensors: prompts end where responses begin, in one column for the whole batch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from preftune.models.packing import Packing, packing_of
+from preftune.models.ragged import Ragged, ragged_of, spread
 from preftune.models.rendering import Row
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """Prompts padded on the left, responses on the right.
 
     ``input_ids_BS`` has S = P + T columns, the responses in the last T. Masks are True at real
-    tokens. Positions count real tokens from 0.
+    tokens. Positions count real tokens from 0. Networks read the same rows end to end.
     """
 
+    rows: Sequence[Row]
     input_ids_BS: torch.Tensor
     attention_mask_BS: torch.Tensor
     position_ids_BS: torch.Tensor
     action_mask_BT: torch.Tensor
-    packing: Packing | None = None
-    """How the rows go through a network without their padding, where there is much of it."""
 
     @property
     def width(self) -> int:
@@ -33,11 +34,25 @@ class Batch(NamedTuple):
     def response_ids_BT(self) -> torch.Tensor:
         return self.input_ids_BS[:, self.input_ids_BS.shape[1] - self.width :]
 
-    @property
-    def last_index_B(self) -> torch.Tensor:
-        """Column of each row's last real token."""
-        prompt_columns = self.input_ids_BS.shape[1] - self.width
-        return prompt_columns + self.action_mask_BT.sum(-1) - 1
+    @cached_property
+    def ragged(self) -> Ragged:
+        return ragged_of([[row] for row in self.rows], self.input_ids_BS.device)
+
+    def spread(self, of_tokens: torch.Tensor) -> torch.Tensor:
+        """[T, …] of all response tokens, row after row, as a table [B, T, …]; 0 where masked."""
+        shape = self.action_mask_BT.shape
+        table = spread(of_tokens, self._responses, shape.numel())
+        return table.view(*shape, *of_tokens.shape[1:])
+
+    @cached_property
+    def _responses(self) -> torch.Tensor:
+        """Where response tokens stand in the flattened [B, T]."""
+        starts = range(0, self.action_mask_BT.numel(), self.width)
+        spans = [
+            np.arange(start, start + len(row.response_ids))
+            for start, row in zip(starts, self.rows, strict=True)
+        ]
+        return torch.from_numpy(np.concatenate(spans)).to(self.input_ids_BS.device)
 
 
 def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
@@ -52,23 +67,23 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
         ids[index, start:stop] = row.prompt_ids + row.response_ids
         mask[index, start:stop] = True
     positions = np.maximum(mask.cumsum(-1) - 1, 0)
-    starts = [prompt_width - len(row.prompt_ids) for row in rows]
-    packing = packing_of(starts, list(map(len, rows)), ids.shape[1])
     return Batch(
+        rows,
         input_ids_BS=torch.from_numpy(ids).to(device),
         attention_mask_BS=torch.from_numpy(mask).to(device),
         position_ids_BS=torch.from_numpy(positions).to(device),
         action_mask_BT=torch.from_numpy(mask[:, prompt_width:].copy()).to(device),
-        packing=None if packing is None else Packing(*(part.to(device) for part in packing)),
     )
 
 
 def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Indices grouped by length so that rows × longest ≤ ``max_tokens`` (one row at least)."""
+    """Indices in the order of their lengths, ``max_tokens`` together at most (one row at least)."""
     groups: list[list[int]] = []
+    tokens = max_tokens
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if groups and (len(groups[-1]) + 1) * lengths[index] <= max_tokens:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
+        tokens += lengths[index]
+        if tokens > max_tokens:
+            groups.append([])
+            tokens = lengths[index]
+        groups[-1].append(index)
     return groups

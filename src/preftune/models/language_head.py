@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from preftune.maths.head_logprobs import HeadStatistics, head_statistics
 from preftune.maths.logprobs import token_entropy, token_logprobs
 from preftune.models.adapters import reading
+from preftune.models.passes import evaluated
 from preftune.models.precision import computed_in
 
 FEW_LOGITS = 2**23
@@ -100,14 +101,8 @@ def _only_multiplies(policy: PreTrainedModel, head: nn.Linear) -> bool:
     them or cap them. Without dropout, which would use up random numbers of the step."""
     ids = torch.arange(4, device=policy.device).unsqueeze(0)
     body = getattr(policy, policy.base_model_prefix)
-    modes = [(part, part.training) for part in policy.modules()]
-    policy.eval()
-    try:
-        with reading(policy):
-            states = body(input_ids=ids, use_cache=False).last_hidden_state
-            given = policy(input_ids=ids, use_cache=False).logits
-            made = head(states)
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    with evaluated(policy), reading(policy):
+        states = body(input_ids=ids, use_cache=False).last_hidden_state
+        given = policy(input_ids=ids, use_cache=False).logits
+        made = head(states)
     return given.shape == made.shape and bool(torch.allclose(given, made, rtol=1e-3, atol=1e-3))

@@ -33,9 +33,8 @@ def further_measures(context: StageContext[Evaluate], written: Written) -> dict[
     if "embedding_spread" in settings.variety:
         source = context.inputs[f"policies.{settings.reference}"]
         reader = load_policy(source, context.device)
-        pad_id = int(load_tokenizer(source).pad_token_id)
         for name, completions in written.items():
-            embeddings = response_embeddings(reader, completions, pad_id=pad_id)
+            embeddings = response_embeddings(reader, completions)
             found[name]["embedding_spread"] = mean_cosine_distance(embeddings)
     if settings.documents is not None:
         for name, told in _alignment_tax(context).items():

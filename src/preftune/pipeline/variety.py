@@ -9,7 +9,7 @@ import torch
 from preftune.artifacts import derive_seed
 from preftune.evaluation.embedding_spread import mean_cosine_distance, response_embeddings
 from preftune.evaluation.overlap import self_bleu
-from preftune.models import load_policy, load_tokenizer
+from preftune.models import load_policy
 from preftune.pipeline.origins import model_folder
 from preftune.records import BadInput, Completion
 
@@ -46,14 +46,12 @@ def measured_variety(
                 remedy="Name one with --reference: the SFT model, for all policies compared.",
             )
         folder = model_folder(reader)
-        tokenizer = load_tokenizer(str(folder).removeprefix("hub:"))
         model = load_policy(folder, device)
         largest = max((max(c.token_ids, default=0) for c in completions), default=0)
         if largest >= model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
             raise BadInput(
                 "The policy writes tokens that the reference does not know.", file=reader
             )
-        pad_id = int(tokenizer.pad_token_id)
-        embeddings = response_embeddings(model, completions, pad_id=pad_id)
+        embeddings = response_embeddings(model, completions)
         found["embedding_spread"] = mean_cosine_distance(embeddings)
     return found

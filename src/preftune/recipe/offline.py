@@ -42,7 +42,7 @@ class OfflineSettings(Adapting):
     patience: int = Field(default=5, ge=1)
     """Stop after this many validations without a new minimum."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that go through the network at once; changes memory, not the result."""
+    """Tokens that go through the network at once; changes memory, not the result."""
     optimizer: Optimizer = SMALL
     """Optimizer of the policy."""
     checkpoint_every: int = Field(default=50, ge=1)

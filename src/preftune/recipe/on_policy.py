@@ -124,7 +124,7 @@ class OnPolicy(FromEngine, SeveralObjectives):
     too_long: TooLong = "truncate_prompt_left"
     """What happens to a longer prompt."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that go through a network at once; changes memory, not the result."""
+    """Tokens that go through a network at once; changes memory, not the result."""
     old_logprobs: Literal["read", "engine"] = "read"
     """Whose log-probabilities the responses count as drawn with: the policy's, which reads all of
     them again, or the engine's, in iterations in which they are the policy's within 1e-4 for the

@@ -61,7 +61,7 @@ class RejectionSampling(FromEngine, SeveralObjectives):
     too_long: TooLong = "truncate_prompt_left"
     """What happens to a longer prompt."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that go through the network at once; changes memory, not the result."""
+    """Tokens that go through the network at once; changes memory, not the result."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4, warmup_steps=5)
     """Optimizer of the policy; every round starts it and its schedule anew."""
     evaluation: ScheduledEvaluation | None = None

@@ -65,7 +65,7 @@ class RewardModel(Adapting):
     patience: int = Field(default=5, ge=1)
     """Stop after this many validations without a better accuracy."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that go through the network at once; changes memory, not the result."""
+    """Tokens that go through the network at once; changes memory, not the result."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4, warmup_steps=10, weight_decay=0.01)
     """Optimizer of the reward model."""
     checkpoint_every: int = Field(default=50, ge=1)

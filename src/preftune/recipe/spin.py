@@ -36,7 +36,7 @@ class SPIN(FromEngine):
     skip_bad: int = Field(default=0, ge=0)
     """This many malformed rows may be skipped."""
     micro_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that go through the network at once; changes memory, not the result."""
+    """Tokens that go through the network at once; changes memory, not the result."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-4, warmup_steps=10)
     """Optimizer of the policy; its schedule spans all rounds."""
     checkpoint_every: int = Field(default=50, ge=1)

@@ -59,7 +59,7 @@ class RewardModelScore:
         """The axes of each row in the model's order, and its score as the last."""
         pad_id = int(self.renderer.tokenizer.pad_token_id)
         if axes_of(self.model.config) is None:
-            read = scores_side_by_side(self.model, rows, pad_id, self.micro_batch_tokens)
+            read = scores_side_by_side(self.model, rows, self.micro_batch_tokens)
             return [[score] for score in read.tolist()]
         out: list[list[float]] = [[] for _ in rows]
         for indices in micro_batches([len(row) for row in rows], self.micro_batch_tokens):
@@ -85,13 +85,13 @@ class RewardModelScore:
 
 
 def scores_side_by_side(
-    model: PreTrainedModel, rows: Sequence[Row], pad_id: int, max_tokens: int
+    model: PreTrainedModel, rows: Sequence[Row], max_tokens: int
 ) -> torch.Tensor:
     """The score of each row, [B], in the rows' order, the prompts dealt out to the workers."""
     hands = dealt_by_prompt(rows, workers())
 
     def read(hand: list[int]) -> torch.Tensor:
-        return scores_of_rows(model, [rows[index] for index in hand], pad_id, max_tokens)
+        return scores_of_rows(model, [rows[index] for index in hand], max_tokens)
 
     scores = torch.cat(side_by_side(read, hands))
     return scores[torch.tensor(np.argsort(np.concatenate(hands)), device=scores.device)]

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models import Row, collate
+from preftune.models import Row, collate, portions_of
 from preftune.rollouts.cache import generation_cache, plain_layers
-from preftune.rollouts.portions import portions_of
 from preftune.rollouts.prefix_cache import PrefixCache
 from preftune.rollouts.rows import SHRINK, Rows
 from preftune.rollouts.sharing import attending_to_shared, can_share
@@ -23,6 +22,8 @@ Reading = dict[str, Any]
 Ids = Sequence[tuple[int, ...]]
 """The tokens of prompts."""
 
+SPARED = 256
+"""So many padded columns, attended to at every token, pay for one more portion of prompts."""
 COPIED = 24
 """Answers of so many tokens pay for a copy of the weights: one of 17 M takes 50 ms, and each token
 2 to 3 less with it."""
@@ -117,7 +118,7 @@ class SharedPrompts:
         device = networks[0].device
         self._batches = [
             collate([Row(ids, ()) for ids in prompts[portion]], 0, device)
-            for portion in portions_of([len(ids) for ids in prompts])
+            for portion in portions_of([len(ids) for ids in prompts], SPARED)
         ]
         masks = [batch.attention_mask_BS for batch in self._batches]
         self.caches = [

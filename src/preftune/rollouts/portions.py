@@ -1,34 +1,13 @@
-"""Prompts in portions of nearly one length: how they are cut, and one that is read without padding.
+"""A portion of prompts of nearly one length, read without padding.
 
 P prompts of a portion, W columns, N real tokens in them, K heads of keys, G heads of queries a head
 of keys, D head size.
 """
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from preftune.rollouts.prefix_cache import PrefixCache
-
-SPARED = 256
-"""So many padded columns, attended to at every token, pay for one more portion."""
-
-
-def portions_of(lengths: Sequence[int]) -> list[slice]:
-    """Prompts in the order of their lengths cut into portions, padded each to its own longest:
-    those that keep padded columns, and ``SPARED`` more for a portion, lowest."""
-    cost, first = np.zeros(len(lengths) + 1), np.zeros(len(lengths) + 1, dtype=int)
-    for end in range(1, len(lengths) + 1):
-        told = cost[:end] + lengths[end - 1] * (end - np.arange(end)) + SPARED
-        first[end] = told.argmin()
-        cost[end] = told[first[end]]
-    portions, end = [], len(lengths)
-    while end:
-        portions.append(slice(int(first[end]), end))
-        end = int(first[end])
-    return portions[::-1]
 
 
 class EndToEnd:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from transformers import PreTrainedModel
 
 from preftune.maths.losses.sft import sft_loss
 from preftune.models import (
     Row,
     build_policy,
+    collate,
     embed_by_cooccurrence,
     micro_batches,
-    packed_logprobs,
+    response_logprobs,
     save_model,
     train_tokenizer,
 )
@@ -128,12 +128,12 @@ def _step(
 ) -> StepReport:
     model.train()
     tokens = sum(len(row.response_ids) for row in rows)
-    width = int(model.config.max_position_embeddings)
 
     def objective(indices: list[int]) -> Loss:
-        logprobs_1N = packed_logprobs(model, [rows[i] for i in indices], width, pad_id)[None]
-        every_1N = torch.ones_like(logprobs_1N, dtype=torch.bool)
-        loss = sft_loss(logprobs_BT=logprobs_1N, action_mask_BT=every_1N, denominator=tokens)
+        batch = collate([rows[i] for i in indices], pad_id, model.device)
+        logprobs_BT = response_logprobs(model, batch, 1.0)
+        mask_BT = batch.action_mask_BT
+        loss = sft_loss(logprobs_BT=logprobs_BT, action_mask_BT=mask_BT, denominator=tokens)
         return Loss(loss, {})
 
     return training.step(
