@@ -2,7 +2,8 @@
 
 Every real token goes once through each network that the method reads, and a prompt once for all its
 responses. A forward pass multiplies and adds once a parameter and token (2 operations), the output
-head at response tokens only; attention reads each pair of a token and one before it twice (4
+head at response tokens only, and so the last layer behind its attention (a reward model reads one
+state a response); attention reads each pair of a token and one before it twice (4
 operations a layer and channel). Learning is three forward passes. Padding, a pass made again, and
 log-probabilities the engine has told already count for nothing. Elementwise work is left out.
 """
@@ -31,6 +32,10 @@ class Network:
     head: int
     layers: int
     width: int
+    end: int
+    """Of the body's, those behind the last attention."""
+    reads_ends: bool = False
+    """Whether of a response its last state alone is read."""
 
     def forward(self, groups: Iterable[Group]) -> int:
         """Operations of one forward pass over these rows."""
@@ -38,7 +43,9 @@ class Network:
         for prompt, responses in groups:
             written = sum(responses)
             pairs = prompt * prompt / 2 + sum(r * prompt + r * r / 2 for r in responses)
-            total += 2 * self.body * (prompt + written) + 2 * self.head * written
+            read = len(responses) if self.reads_ends else written
+            total += 2 * (self.body - self.end) * (prompt + written)
+            total += 2 * self.end * read + 2 * self.head * written
             total += int(4 * self.layers * self.width * pairs)
         return total
 
@@ -50,7 +57,8 @@ class Network:
 def network(folder: str | Path) -> Network:
     """The network of a model folder: its matrices, looked up in the file, not loaded."""
     told = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
-    body = head = embedded = 0
+    body = head = embedded = end = 0
+    layers = told.get("num_hidden_layers") or told["n_layer"]
     with safe_open(Path(folder, "model.safetensors"), "pt") as file:
         for name in file.keys():  # noqa: SIM118  (a safetensors file is no mapping)
             shape = file.get_slice(name).get_shape()
@@ -63,9 +71,10 @@ def network(folder: str | Path) -> Network:
                 head = size
             elif "wpe" not in name:
                 body += size
-    layers, width = told.get("num_hidden_layers") or told["n_layer"], told.get("hidden_size")
+                end += size * (f".{layers - 1}.mlp." in name)
+    width = told.get("hidden_size") or told["n_embd"]
     scores = "SequenceClassification" in told["architectures"][0]
-    return Network(body, 0 if scores else head or embedded, layers, width or told["n_embd"])
+    return Network(body, 0 if scores else head or embedded, layers, width, end)
 
 
 def written_groups(job: Job, turn: int) -> list[Group]:
@@ -101,7 +110,7 @@ def useful_offline(job: Job, steps: Sequence[Sequence[Group]]) -> dict[str, int]
     timed = [group for step in steps[1:] for group in step]
     learner = network(job.reward if job.work == "reward_model" else job.model)
     if job.work == "reward_model":
-        learner = replace(learner, head=0)
+        learner = replace(learner, head=0, reads_ends=True)
     found = {"update": learner.learn(timed)}
     if job.work == "dpo":
         found["reference"] = learner.forward(group for step in steps for group in step)

@@ -1,5 +1,6 @@
 """The arithmetic of the table against peers, and the scripted responses both sides write."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,14 +168,16 @@ def test_a_ratio_that_fell_is_named_and_seconds_do_not_matter() -> None:
 
 def test_useful_operations_are_those_of_the_formula() -> None:
     """One layer's matrices 100, head 10: a prompt of 3 read once, answers of 2 and 1."""
-    one = Network(body=100, head=10, layers=2, width=8)
+    one = Network(body=100, head=10, layers=2, width=8, end=30)
     tokens, written = 6, 3
     pairs = 3 * 3 / 2 + (2 * 3 + 2) + (1 * 3 + 0.5)
-    forward = 2 * 100 * tokens + 2 * 10 * written + 4 * 2 * 8 * pairs
+    forward = 2 * 70 * tokens + 2 * (30 + 10) * written + 4 * 2 * 8 * pairs
     assert one.forward([(3, (2, 1))]) == forward
     assert one.learn([(3, (2, 1))]) == 3 * forward
     apart = one.forward([(3, (2,)), (3, (1,))])
-    assert apart - one.forward([(3, (2, 1))]) == 2 * 100 * 3 + 4 * 2 * 8 * 4.5
+    assert apart - one.forward([(3, (2, 1))]) == 2 * 70 * 3 + 4 * 2 * 8 * 4.5
+    ends = replace(one, head=0, reads_ends=True)
+    assert ends.forward([(3, (2, 1))]) == 2 * 70 * tokens + 2 * 30 * 2 + 4 * 2 * 8 * pairs
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -190,14 +193,18 @@ def test_a_folders_network_counts_what_multiplies(tied: bool, tmp_path: Path) ->
     )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     layer = 8 * 8 * 2 + 8 * 4 * 2 + 3 * 8 * 16
-    assert network(tmp_path) == Network(body=2 * layer, head=50 * 8, layers=2, width=8)
+    assert network(tmp_path) == Network(
+        body=2 * layer, head=50 * 8, layers=2, width=8, end=3 * 8 * 16
+    )
 
 
 def test_a_reward_models_network_has_no_output_head(tmp_path: Path) -> None:
     config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=50, n_positions=16, num_labels=1)
     config.pad_token_id = 0
     GPT2ForSequenceClassification(config).save_pretrained(tmp_path)
-    assert network(tmp_path) == Network(body=8 * 24 + 8 * 8 + 2 * 8 * 32, head=0, layers=1, width=8)
+    mlp = 2 * 8 * 32
+    body = 8 * 24 + 8 * 8 + mlp
+    assert network(tmp_path) == Network(body=body, head=0, layers=1, width=8, end=mlp)
 
 
 def test_phases_are_told_by_share_of_time_and_of_the_ceiling() -> None:

@@ -48,7 +48,9 @@ def test_reward_model_accuracy_is_what_transformers_gives(run_folder: Path, pair
     assert done.code == 0
     found = done.json
     assert found["accuracy"]["value"] == pytest.approx(sum(gap > 0 for gap in gaps) / 6)
-    assert found["margin"]["value"] == pytest.approx(sum(gaps) / 6, abs=1e-5)
+    gain = AutoModelForSequenceClassification.from_pretrained(model).config.score_gain
+    rounding = 5e-7 * abs(gain)  # of both sides: a hardly trained score is much enlarged
+    assert found["margin"]["value"] == pytest.approx(sum(gaps) / 6, abs=rounding)
     assert found["pairs"] == 6 and found["accuracy"]["count"] == 3
     assert set(found["slices"]["topic"]) == {"tea", "ice", "soup"}
     longer = sum(len(r["chosen"].split()) > len(r["rejected"].split()) for r in rows) / 6

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from preftune.maths import head_logprobs
-from preftune.maths.head_logprobs import HeadStatistics, head_statistics
+from preftune.maths.head_logprobs import HeadStatistics, Making, head_statistics
 from preftune.maths.logprobs import token_entropy, token_logprobs
 
 N, H, V = 23, 6, 41
@@ -22,8 +22,15 @@ def drawn(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tenso
 def chunked(
     hidden: torch.Tensor, weight: torch.Tensor, tokens: torch.Tensor, **settings: Any
 ) -> HeadStatistics:
-    given = {"temperature": 1.0, "rows": 5, "dtype": torch.float32} | settings
-    return head_statistics(hidden_NH=hidden, weight_VH=weight, tokens_N=tokens, **given)
+    temperature = settings.pop("temperature", 1.0)
+    making = Making(**({"rows": 5, "dtype": torch.float32} | settings))
+    return head_statistics(
+        hidden_NH=hidden,
+        weight_VH=weight,
+        tokens_N=tokens,
+        temperature=temperature,
+        making=making,
+    )
 
 
 def plain(
@@ -132,3 +139,19 @@ def test_a_second_derivative_is_refused() -> None:
     )
     with pytest.raises(RuntimeError, match="does not require grad|differentiate twice"):
         first.sum().backward()
+
+
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_a_sum_is_added_to_where_it_lies(kept: int) -> None:
+    """Twice, the second time into what the first left."""
+    hidden, weight, tokens = drawn()
+    for _ in range(2):
+        plain(hidden, weight, tokens).logprobs_N.sum().backward()
+    expected = weight.grad
+    weight.grad = torch.zeros_like(weight)
+    lies = weight.grad.data_ptr()
+    for _ in range(2):
+        told = chunked(hidden, weight, tokens, kept=kept, sum_of=lambda weight: weight.grad)
+        told.logprobs_N.sum().backward()
+    assert weight.grad.data_ptr() == lies
+    assert torch.allclose(weight.grad, expected, atol=1e-5)  # type: ignore[arg-type]

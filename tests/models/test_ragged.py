@@ -44,8 +44,8 @@ def test_tokens_and_places_by_hand() -> None:
     assert ragged.ids_N.tolist() == [5, 6, 7, 8, 9, 5, 7, 8, 9, 10, 11, 2, 3, 4, 5, 40, 41, 42, 43]
     assert ragged.positions_N.tolist() == [0, 1, 2, 3, 2, *range(6), *range(8)]
     assert ragged.tokens_T.tolist() == [7, 8, 9, 10, 11, 7, 8, 9, 40, 41, 42, 43]
-    assert ragged.before_T.tolist() == [5, 6, 7, 8, 9, 1, 2, 1, 14, 15, 16, 17]
-    assert ragged.last_R.tolist() == [10, 3, 4, 18]
+    assert ragged.before.every.tolist() == [5, 6, 7, 8, 9, 1, 2, 1, 14, 15, 16, 17]
+    assert ragged.last.every.tolist() == [10, 3, 4, 18]
     (portion,) = ragged.portions.parts
     assert (portion.tokens, portion.groups, portion.width) == (19, 3, 8)
     table = portion.table(ragged.ids_N)
@@ -76,8 +76,8 @@ def test_full_tables_and_rows_alone_need_nothing_more() -> None:
 
 def test_a_row_without_an_answer_ends_at_its_prompt() -> None:
     ragged = ragged_of([[Row((2, 3), ())], [Row((4,), (5,))]], CPU)
-    assert ragged.before_T.tolist() == [2]
-    assert ragged.last_R.tolist() == [1, 3]
+    assert ragged.before.every.tolist() == [2]
+    assert ragged.last.every.tolist() == [1, 3]
 
 
 def test_gradients_of_places_are_written_back() -> None:
@@ -114,7 +114,7 @@ def test_states_are_those_of_rows_alone(
     ragged = ragged_of([[row] for row in ROWS], CPU)
     assert len(ragged.portions.parts) == (4 if spared == 0 else 1), "two rows are as long"
     told = states_of(model, ragged)
-    for row, last in zip(ROWS, ragged.last_R.tolist(), strict=True):
+    for row, last in zip(ROWS, ragged.last.every.tolist(), strict=True):
         own = told[last + 1 - len(row) : last + 1]
         assert torch.allclose(own, alone(model, row), atol=2e-5)
 
@@ -252,7 +252,7 @@ def test_windows_that_slide_hide_what_they_hid() -> None:
     policy = family_policy("mistral", sliding_window=8)
     ragged = ragged_of([[row] for row in ROWS], CPU)
     told = states_of(policy, ragged)
-    last = ragged.last_R[0]
+    last = ragged.last.every[0]
     assert torch.allclose(told[last], alone(policy, ROWS[0])[-1], atol=1e-5)
     wide = family_policy("mistral", sliding_window=None)
     assert not torch.allclose(alone(wide, ROWS[0])[-1], told[last], atol=1e-3)

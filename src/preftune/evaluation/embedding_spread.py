@@ -28,7 +28,7 @@ def response_embeddings(
         some = [rows[i] for i in indices]
         ragged = ragged_of([[row] for row in some], reader.device)
         states_NH = states_of(reader, ragged)
-        for index, row, last in zip(indices, some, ragged.last_R.tolist(), strict=True):
+        for index, row, last in zip(indices, some, ragged.last.every.tolist(), strict=True):
             mean = states_NH[last + 1 - len(row) : last + 1].mean(0)
             found[index] = mean.double().cpu().numpy()
     return found

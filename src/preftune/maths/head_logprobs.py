@@ -5,12 +5,15 @@ numbers. The logits are made a few positions at a time. They are kept once for t
 again for it, so that memory is that of the states.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch.autograd.function import once_differentiable
 
 from preftune.maths.shapes import check_shapes
+
+SumOf = Callable[[torch.Tensor], torch.Tensor | None]
 
 
 class HeadStatistics(NamedTuple):
@@ -20,40 +23,41 @@ class HeadStatistics(NamedTuple):
     entropy_N: torch.Tensor
 
 
+class Making(NamedTuple):
+    """How logits are made: ``rows`` positions meet the head at once, in products of ``dtype``
+    (float64 and float32 states keep theirs where it is float32).
+
+    Up to ``kept`` logits stand until the first backward pass; for more, and for any later one, the
+    products are made again. Where ``sum_of`` the weight tells a table, the gradient is added there
+    and not handed on.
+    """
+
+    rows: int
+    dtype: torch.dtype
+    kept: int = 0
+    sum_of: SumOf = lambda weight: None
+
+
 def head_statistics(
     *,
     hidden_NH: torch.Tensor,
     weight_VH: torch.Tensor,
     tokens_N: torch.Tensor,
     temperature: float,
-    rows: int,
-    dtype: torch.dtype,
-    kept: int = 0,
+    making: Making,
 ) -> HeadStatistics:
     """log softmax(z)[token] and −Σ_v p_v log p_v, z = hidden · weightᵀ / temperature.
 
-    ``rows`` positions meet the head at once; its products are taken in ``dtype`` (float64 and
-    float32 states keep theirs where it is float32). With g the gradient of the log-probability
-    and h that of the entropy H, ∂/∂z_v = g (1[v = token] − p_v) − h p_v (log p_v + H).
-    Up to ``kept`` logits stand until the first backward pass; for more, and for any later one, the
-    products are made again. Differentiable once.
+    With g the gradient of the log-probability and h that of the entropy H,
+    ∂/∂z_v = g (1[v = token] − p_v) − h p_v (log p_v + H). Differentiable once.
     """
     check_shapes(hidden_NH=hidden_NH, weight_VH=weight_VH, tokens_N=tokens_N)
-    dtype = hidden_NH.dtype if dtype is torch.float32 else dtype
-    learning = kept if torch.is_grad_enabled() else 0
-    logprobs, entropy = _HeadStatistics.apply(
-        hidden_NH, weight_VH, tokens_N, _Making(temperature, rows, dtype, learning)
+    making = making._replace(
+        dtype=hidden_NH.dtype if making.dtype is torch.float32 else making.dtype,
+        kept=making.kept if torch.is_grad_enabled() else 0,
     )
+    logprobs, entropy = _HeadStatistics.apply(hidden_NH, weight_VH, tokens_N, temperature, making)
     return HeadStatistics(logprobs, entropy)
-
-
-class _Making(NamedTuple):
-    """How the logits are made: ``rows`` at once, ``kept`` at most for the gradient."""
-
-    temperature: float
-    rows: int
-    dtype: torch.dtype
-    kept: int
 
 
 class _HeadStatistics(torch.autograd.Function):
@@ -65,16 +69,17 @@ class _HeadStatistics(torch.autograd.Function):
         hidden_NH: torch.Tensor,
         weight_VH: torch.Tensor,
         tokens_N: torch.Tensor,
-        how: _Making,
+        temperature: float,
+        how: Making,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         cast_HV = weight_VH.to(how.dtype).t()
         logprobs_N = hidden_NH.new_empty(len(hidden_NH), dtype=_wide(hidden_NH))
         totals_N, entropy_N = torch.empty_like(logprobs_N), torch.empty_like(logprobs_N)
-        context.how, context.log_chances = how, []
+        context.how, context.temperature, context.log_chances = how, temperature, []
         keeps = len(tokens_N) * len(weight_VH) <= how.kept
         for start in range(0, len(hidden_NH), how.rows):
             part = slice(start, start + how.rows)
-            logits = _logits(hidden_NH[part], cast_HV, how.temperature)
+            logits = _logits(hidden_NH[part], cast_HV, temperature)
             total = torch.logsumexp(logits, dim=-1)
             chosen = logits.gather(-1, tokens_N[part].unsqueeze(-1)).squeeze(-1)
             logprobs_N[part], totals_N[part] = chosen - total, total
@@ -94,18 +99,22 @@ class _HeadStatistics(torch.autograd.Function):
         hidden_NH, weight_VH, tokens_N, totals_N, entropy_N = context.saved_tensors
         wants_hidden, wants_weight = context.needs_input_grad[:2]
         if logprob_grads_N is None and entropy_grads_N is None:
-            return None, None, None, None
-        how: _Making = context.how
+            return None, None, None, None, None
+        how: Making = context.how
+        temperature: float = context.temperature
         cast_VH = weight_VH.to(how.dtype)
         hidden_grads = torch.empty_like(hidden_NH) if wants_hidden else None
-        weight_grads = torch.zeros_like(weight_VH) if wants_weight else None
+        total = how.sum_of(weight_VH)
+        weight_grads = None
+        if wants_weight:
+            weight_grads = torch.zeros_like(weight_VH) if total is None else total
         kept, context.log_chances = context.log_chances, []  # written over below
         for start in range(0, len(hidden_NH), how.rows):
             part = slice(start, start + how.rows)
             if kept:
                 log_chances = kept.pop(0)
             else:
-                logits = _logits(hidden_NH[part], cast_VH.t(), how.temperature)
+                logits = _logits(hidden_NH[part], cast_VH.t(), temperature)
                 log_chances = logits.sub_(totals_N[part].unsqueeze(-1))
             grads = _logit_grads(
                 log_chances,
@@ -114,12 +123,12 @@ class _HeadStatistics(torch.autograd.Function):
                 None if entropy_grads_N is None else entropy_grads_N[part],
                 entropy_N[part],
             )
-            grads = grads.div_(how.temperature).to(how.dtype)
+            grads = grads.div_(temperature).to(how.dtype)
             if hidden_grads is not None:
                 hidden_grads[part] = grads @ cast_VH
             if weight_grads is not None:
                 _add_product(weight_grads, grads.t(), hidden_NH[part].to(how.dtype))
-        return hidden_grads, weight_grads, None, None
+        return hidden_grads, weight_grads if total is None else None, None, None, None
 
 
 def _add_product(total: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:

@@ -15,6 +15,9 @@ from transformers.models.mistral import modeling_mistral
 from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
 
+from preftune.models.last_layer import reads_few
+from preftune.models.layers import adds_in_place
+
 ROTATING: tuple[Any, ...] = (modeling_llama, modeling_mistral, modeling_qwen2, modeling_qwen3)
 """Files of transformers whose attention calls ``apply_rotary_pos_emb``; that is :func:`rotate`
 from here on, for every model of theirs in this process: a function of the file cannot be
@@ -42,6 +45,9 @@ def fuse(model: PreTrainedModel) -> PreTrainedModel:
                 setattr(part, name, nn.GELU(approximate="tanh"))
             elif type(child) in RMS_NORMS:
                 setattr(part, name, RMSNorm.like(child, name in BEFORE_PRODUCTS))
+            else:
+                adds_in_place(child)
+    reads_few(model)
     return model
 
 

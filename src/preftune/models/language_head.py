@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from preftune.maths.head_logprobs import HeadStatistics, head_statistics
+from preftune.maths.head_logprobs import HeadStatistics, Making, head_statistics
 from preftune.maths.logprobs import token_entropy, token_logprobs
 from preftune.models.adapters import reading
+from preftune.models.gradients import sum_of
 from preftune.models.passes import evaluated
 from preftune.models.precision import computed_in
 
@@ -89,9 +90,12 @@ def _in_parts(
         weight_VH=weight_VH,
         tokens_N=tokens_N,
         temperature=temperature,
-        rows=max(together // len(weight_VH), 16),
-        dtype=computed_in(policy),
-        kept=KEPT.get(kind, KEPT_ELSEWHERE),
+        making=Making(
+            rows=max(together // len(weight_VH), 16),
+            dtype=computed_in(policy),
+            kept=KEPT.get(kind, KEPT_ELSEWHERE),
+            sum_of=sum_of,
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from preftune.models.adapters import reading
 from preftune.models.batches import Batch
 from preftune.models.heads import BIAS, GAIN, Axes, Steps, axes_of, steps_of
 from preftune.models.language_head import plain_head, read_logits, read_tokens
-from preftune.models.passes import logits_at, states_of
+from preftune.models.passes import logits_at, states_at, states_of
 from preftune.models.ragged import Ragged, taken
 
 AGGREGATES = {"min": worst_step, "product": every_step, "last": last_step}
@@ -34,7 +34,7 @@ def response_logits(policy: PreTrainedModel, batch: Batch) -> torch.Tensor:
     if plain_head(policy) is None:
         logits_NV = logits_at(policy, batch.ragged)
     else:
-        states_NH = states_of(policy, batch.ragged)[batch.ragged.before_T]
+        states_NH = states_at(policy, batch.ragged, batch.ragged.before)
         with reading(policy):
             logits_NV = policy.get_output_embeddings()(states_NH)
     return batch.spread(logits_NV)
@@ -62,8 +62,7 @@ def read_responses(
     how = ragged.tokens_T, temperature, entropy_learns
     if plain_head(policy) is None:
         return read_logits(logits_at(policy, ragged), *how)
-    states_NH = states_of(policy, ragged)
-    return read_tokens(policy, states_NH.index_select(0, ragged.before_T), *how)
+    return read_tokens(policy, states_at(policy, ragged, ragged.before), *how)
 
 
 def statistics_of(
@@ -98,7 +97,7 @@ def scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.
 
 def scores_of(model: PreTrainedModel, ragged: Ragged, dropout: float = 0.0) -> torch.Tensor:
     """The normalised score of each row, [R], of a model that scores whole answers."""
-    return read_scores(model, taken(states_of(model, ragged), ragged.last_R), dropout)
+    return read_scores(model, states_at(model, ragged, ragged.last), dropout)
 
 
 def read_scores(model: PreTrainedModel, hidden_BH: torch.Tensor, dropout: float) -> torch.Tensor:
@@ -119,7 +118,7 @@ def score_of_axes(model: PreTrainedModel, axes_BK: torch.Tensor) -> torch.Tensor
 
 def step_scores(model: PreTrainedModel, batch: Batch, dropout: float = 0.0) -> torch.Tensor:
     """The score after each response token, [B, T], in log-odds; read it where a step ends."""
-    states = taken(states_of(model, batch.ragged), batch.ragged.before_T + 1)
+    states = taken(states_of(model, batch.ragged), batch.ragged.before.every + 1)
     states = nn.functional.dropout(states, dropout, training=dropout > 0)
     return batch.spread(_head(model)(states).squeeze(-1).float())
 
@@ -139,13 +138,13 @@ def values(model: PreTrainedModel, batch: Batch, body_learns: bool = True) -> to
     """The value before each response token is written, [B, T], in normalised score units; 0 where
     masked. Without ``body_learns`` the gradient ends at the head."""
     with torch.set_grad_enabled(body_learns and torch.is_grad_enabled()):
-        states = taken(states_of(model, batch.ragged), batch.ragged.before_T)
+        states = states_at(model, batch.ragged, batch.ragged.before)
     return batch.spread(_normalised(model, _one(model, _head(model)(states))))
 
 
 def _last_outputs(model: PreTrainedModel, batch: Batch, dropout: float) -> torch.Tensor:
     """The head's outputs at each row's last real token, [B, K]."""
-    states = taken(states_of(model, batch.ragged), batch.ragged.last_R)
+    states = states_at(model, batch.ragged, batch.ragged.last)
     last = nn.functional.dropout(states, dropout, training=dropout > 0)
     return _head(model)(last)
 

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from preftune.models.adapters import reading
 from preftune.models.attention import FUSED, FUSED_IN_FLOAT32, as_given
-from preftune.models.ragged import Portion, Ragged, ragged_of
+from preftune.models.ragged import Places, Portion, Ragged, ragged_of
 from preftune.models.rendering import Row
 
 HANDED_ON = frozenset({FUSED, FUSED_IN_FLOAT32})
@@ -28,20 +28,22 @@ _trying = threading.RLock()
 
 def states_of(model: PreTrainedModel, ragged: Ragged) -> torch.Tensor:
     """The body's last state of every token, [N, H]."""
-    body = _body(model)
-    with reading(model):
-        if reads_end_to_end(model, ragged.portions.longest):
-            return _line(body, ragged).last_hidden_state[0]
-        return _by_tables(body, ragged)
+    return _states(model, ragged, None)
+
+
+def states_at(model: PreTrainedModel, ragged: Ragged, places: Places) -> torch.Tensor:
+    """The body's last state at each of these places, in their order; the last layer may compute
+    no other."""
+    return places.of(_states(model, ragged, places.distinct))
 
 
 def logits_at(policy: PreTrainedModel, ragged: Ragged) -> torch.Tensor:
     """Whatever the policy makes of its states: the logits of each response token, [T, V]."""
     with reading(policy):
         if reads_end_to_end(policy, ragged.portions.longest):
-            return _line(policy, ragged, logits_to_keep=ragged.before_T).logits[0]
+            return _line(policy, ragged, logits_to_keep=ragged.before.every).logits[0]
         read = [part.line(policy(**given).logits) for part, given in _tables(ragged)]
-    return torch.cat(read).index_select(0, ragged.before_T)
+    return torch.cat(read).index_select(0, ragged.before.every)
 
 
 def reads_end_to_end(model: PreTrainedModel, longest: int) -> bool:
@@ -67,6 +69,14 @@ def evaluated(model: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+def _states(model: PreTrainedModel, ragged: Ragged, read: torch.Tensor | None) -> torch.Tensor:
+    body = _body(model)
+    with reading(model):
+        if reads_end_to_end(model, ragged.portions.longest):
+            return _line(body, ragged, read=read).last_hidden_state[0]
+        return _by_tables(body, ragged)
 
 
 def _line(network: PreTrainedModel, ragged: Ragged, **asked: Any) -> Any:

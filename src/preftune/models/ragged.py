@@ -63,18 +63,32 @@ class Portions:
         return max(part.width for part in self.parts)
 
 
+class Places(NamedTuple):
+    """Some of a batch's N tokens, in an order of their own, some perhaps several times."""
+
+    every: torch.Tensor
+    distinct: torch.Tensor
+    """The same in the tokens' order, each once."""
+
+    def of(self, states_NH: torch.Tensor) -> torch.Tensor:
+        """The states at each of them."""
+        if len(self.every) == len(self.distinct):
+            return taken(states_NH, self.every)
+        return states_NH.index_select(0, self.every)
+
+
 class Ragged(NamedTuple):
     """Tokens in the order of their groups' lengths; places among them in the rows' own order."""
 
     ids_N: torch.Tensor
     positions_N: torch.Tensor
     portions: Portions
-    before_T: torch.Tensor
-    """Where response tokens are predicted: at the token before, a prompt's last for the first."""
+    before: Places
+    """Where the T response tokens are predicted: at the token before, a prompt's last at first."""
     tokens_T: torch.Tensor
     """The response tokens."""
-    last_R: torch.Tensor
-    """Each row's last token."""
+    last: Places
+    """Each row's last token, R."""
 
 
 def ragged_of(groups: Sequence[Group], device: torch.device) -> Ragged:
@@ -92,15 +106,18 @@ def ragged_of(groups: Sequence[Group], device: torch.device) -> Ragged:
     def tensor(numbers: Ints) -> torch.Tensor:
         return torch.from_numpy(numbers.astype(np.int64)).to(device)
 
+    def places(every: Ints) -> Places:
+        return Places(tensor(every), tensor(np.unique(every)))
+
     cuts = portions_of([lengths[k] for k in order], SPARED)
     parts = tuple(_portion([groups[k] for k in order[cut]], tensor) for cut in cuts)
     return Ragged(
         ids_N=tensor(ids),
         positions_N=tensor(positions),
         portions=Portions(parts),
-        before_T=tensor(before),
+        before=places(before),
         tokens_T=tensor(tokens),
-        last_R=tensor(last),
+        last=places(last),
     )
 
 

@@ -1,12 +1,30 @@
 """Which of a network's parameters a training moves, saves and puts back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 TRAINED = "preftune_trained"
 """On a network that trains a part of itself, an adapter on frozen weights: the part's names."""
+
+
+ADDED_TO = "preftune_added_to"
+"""On a weight while a backward pass runs whose gradients are summed in ``weight.grad``: who makes
+one may add it there, and hand none on."""
+
+
+@contextmanager
+def added_to(weights: Sequence[torch.Tensor]) -> Iterator[None]:
+    """For ``backward()`` alone: ``autograd.grad`` would find nothing."""
+    for weight in weights:
+        setattr(weight, ADDED_TO, True)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            delattr(weight, ADDED_TO)
 
 
 def owned_parameters(network: nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:

@@ -16,7 +16,7 @@ from torch import nn
 from preftune.artifacts import derive_seed, failpoint
 from preftune.recipe import Optimizer
 from preftune.records import RunFailed
-from preftune.training.owned import owned_parameters
+from preftune.training.owned import added_to, owned_parameters
 from preftune.training.schedule import learning_rate
 from preftune.training.workers import dealt, side_by_side, workers
 
@@ -140,7 +140,8 @@ class Training:
                 weight.grad = reduce(torch.add, known) if len(known) > 1 else known[0].clone()
 
     def _backward(self, loss: Loss) -> Seen:
-        loss.total.backward()
+        with added_to(self._weights):
+            loss.total.backward()
         return _detached(loss)
 
     def _forget_gradients(self) -> None:
