@@ -82,7 +82,7 @@ def dpo_step(args: argparse.Namespace, pairs: list[Pair], dtype: torch.dtype) ->
     policy, reference = (load_policy(args.model, CPU) for _ in range(2))
     for network in (policy, reference):
         compute_in(network, dtype)
-    inputs = PairInputs(policy, args.pad, pairs, [], seed=1)
+    inputs = PairInputs(policy, pairs, [], seed=1)
     training = Training({"policy": policy}, {"policy": recipe.optimizer}, 1000, seed=1)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -68,7 +68,7 @@ def run(
     """The story of the recipe's kind, its metrics and the weights it leaves."""
     policy, held_out = make_policy(dropout=dropout), validation or []
     reference = make_policy(dropout=dropout)
-    inputs = PairInputs(policy, PAD, train, held_out, seed=2)
+    inputs = PairInputs(policy, train, held_out, seed=2)
     with quiet_journal(folder, recipe.checkpoint_every) as journal:
         if isinstance(recipe, DPO):
             result = dpo(recipe, inputs, reference, journal)
@@ -80,7 +80,7 @@ def run(
             result = simpo(recipe, inputs, journal)
         else:
             assert isinstance(recipe, KTO)
-            judged = KTOInputs(policy, PAD, unpaired(train), unpaired(held_out), seed=2)
+            judged = KTOInputs(policy, unpaired(train), unpaired(held_out), seed=2)
             result = kto(recipe, judged, reference, journal)
     return result, read_metrics(folder / "metrics.jsonl"), weights_of(policy)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from preftune.algorithms.kto import KTOInputs, Verdicts, mismatched, objective
 from preftune.models import Row
 from preftune.recipe import KTO
-from tests.algorithms.made import EOS, PAD
+from tests.algorithms.made import EOS
 from tests.algorithms.preferences import logprob, planted, recipe_of, run, unpaired
 from tests.models.made import make_policy
 
@@ -49,7 +49,7 @@ def part_with_reference(shift: float) -> tuple[KTOInputs, Verdicts]:
     others = mismatched([verdict.row for verdict in verdicts])
     own = torch.tensor([logprob(verdict.row) for verdict in verdicts])
     theirs = torch.tensor([logprob(row) for row in others])
-    inputs = KTOInputs(make_policy(), PAD, verdicts, [], seed=0)
+    inputs = KTOInputs(make_policy(), verdicts, [], seed=0)
     return inputs, Verdicts(verdicts, others, own, theirs - shift)
 
 

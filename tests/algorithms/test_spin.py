@@ -14,7 +14,7 @@ from preftune.recipe import SPIN
 from preftune.records import Completion, Sampling
 from preftune.rollouts import NativeEngine
 from preftune.training import Training, weights_of
-from tests.algorithms.made import PAD, same_weights
+from tests.algorithms.made import same_weights
 from tests.algorithms.preferences import logprob
 from tests.models.made import make_policy, make_prompts, renderer_of
 from tests.training.made import quiet_journal
@@ -38,7 +38,7 @@ class Play:
         renderer = renderer_of(self.policy)
         rows = [renderer.row(p, f" It arrives on day {i % 3}.") for i, p in enumerate(prompts)]
         sampling = Sampling(8, temperature=1.0, seed=0)
-        self.inputs = SPINInputs(self.policy, PAD, prompts, rows, sampling, self._publish, seed=4)
+        self.inputs = SPINInputs(self.policy, prompts, rows, sampling, self._publish, seed=4)
 
     def _publish(self, version: str) -> None:
         self.engine.version = version

@@ -14,7 +14,6 @@ from preftune.algorithms.offline import PairInputs
 from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
 from preftune.recipe import DPO
-from tests.algorithms.made import PAD
 from tests.algorithms.preferences import logprob
 from tests.models.made import make_policy
 from tests.training.made import quiet_journal
@@ -47,7 +46,7 @@ def test_the_tilt_is_reached_from_samples(tmp_path: Path) -> None:
             "optimizer": {"learning_rate": 5e-3, "warmup_steps": 0, "final_fraction": 0.0},
         }
     )
-    inputs = PairInputs(policy, PAD, fresh_labels(LABELS * STEPS), [], seed=0)
+    inputs = PairInputs(policy, fresh_labels(LABELS * STEPS), [], seed=0)
     with quiet_journal(tmp_path) as journal:
         result = dpo(recipe, inputs, make_policy(), journal)
     assert result.steps == STEPS

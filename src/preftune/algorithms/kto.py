@@ -40,7 +40,6 @@ class KTOInputs:
     """The policy that learns, judged answers, and held-out ones (may be empty)."""
 
     policy: PreTrainedModel
-    pad_id: int
     train: Sequence[Verdict]
     validation: Sequence[Verdict]
     seed: int

@@ -98,7 +98,6 @@ class PairInputs:
     """
 
     policy: PreTrainedModel
-    pad_id: int
     train: Sequence[Pair]
     validation: Sequence[Pair]
     seed: int
@@ -108,8 +107,6 @@ class PairInputs:
 class Referring(Protocol):
     """Inputs of a story that asks a reference."""
 
-    @property
-    def pad_id(self) -> int: ...
     @property
     def known_reference(self) -> Path | None: ...
 

@@ -38,7 +38,6 @@ class SPINInputs:
     """
 
     policy: PreTrainedModel
-    pad_id: int
     prompts: Sequence[Prompt]
     demonstrations: Sequence[Row]
     sampling: Sampling

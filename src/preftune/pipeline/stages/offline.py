@@ -72,7 +72,6 @@ def _from_pairs(
     settings = context.settings
     inputs = PairInputs(
         policy=policy,
-        pad_id=int(renderer.tokenizer.pad_token_id),
         train=_pairs(context, renderer, "train"),
         validation=_pairs(context, renderer, "validation") if settings.validation else [],
         seed=context.seed,
@@ -95,7 +94,6 @@ def _from_verdicts(
     settings = context.settings
     inputs = KTOInputs(
         policy=policy,
-        pad_id=int(renderer.tokenizer.pad_token_id),
         train=_verdicts(context, renderer, "train"),
         validation=_verdicts(context, renderer, "validation") if settings.validation else [],
         seed=context.seed,

@@ -32,7 +32,6 @@ def run(context: StageContext[SPIN]) -> StageOutcome:
     writer = rollout_engine(context, engine)
     inputs = SPINInputs(
         policy=policy,
-        pad_id=int(renderer.tokenizer.pad_token_id),
         prompts=[shown[i].prompt for i in fitted.kept],
         demonstrations=rows,
         sampling=sampling_of(settings.sampling, engine, context.seed),
