@@ -112,15 +112,18 @@ def fits(renderer: Renderer, row: Sequence[str], longest: int) -> bool:
     return length <= longest and all(same_apart(renderer, prompt, a) for a in answers)
 
 
-def supervised_rows(plan: Plan, renderer: Renderer) -> list[dict[str, str]]:
-    """As many rows as the steps need, the first that fit."""
+def supervised_rows(plan: Plan, renderer: Renderer) -> list[dict[str, Any]]:
+    """As many rows as the steps need, the first that fit; for KTO every other answer is the
+    rejected one."""
     wanted, rows = plan.job.batch * plan.job.steps, []
     for row in comparisons(plan.data):
         if fits(renderer, row, plan.job.length):
             prompt, chosen, rejected = row
             given = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+            liked = len(rows) % 2 == 0
+            answer = {"prompt": prompt, "completion": chosen if liked else rejected, "label": liked}
             sft = {"prompt": prompt, "completion": chosen}
-            rows.append(sft if plan.job.work == "sft" else given)
+            rows.append({"sft": sft, "kto": answer}.get(plan.job.work, given))
         if len(rows) == wanted:
             return rows
     raise SystemExit(f"{plan.data}: {len(rows)} rows fit into {plan.job.length} tokens, "
@@ -140,7 +143,7 @@ def prompt_rows(
     return [{"prompt": text} for text in fitting[:wanted]]
 
 
-def write_rows(path: Path, rows: Sequence[dict[str, str]]) -> str:
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> str:
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     path.write_text("".join(lines), encoding="utf-8")
     return str(path)

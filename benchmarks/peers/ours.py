@@ -30,7 +30,7 @@ from preftune.recipe import Recipe, toml_text
 
 STAGE = "work"
 ONCE = "reference"
-"""The name of the pass over all rows that ``dpo`` makes before its first step."""
+"""The name of the pass over all rows that ``dpo`` and ``kto`` make before their first step."""
 BARS = {"reward_model": "reward model"}
 """What a stage calls its steps, where it is not its kind."""
 
@@ -142,7 +142,7 @@ def read_groups(job: Job) -> list[list[Group]]:
     def size(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    names = ("completion",) if job.work == "sft" else ("chosen", "rejected")
+    names = ("completion",) if job.work in ("sft", "kto") else ("chosen", "rejected")
     groups: list[Group] = [
         (size(row["prompt"]), [size(row[name]) + 1 for name in names]) for row in job.read_rows()
     ]

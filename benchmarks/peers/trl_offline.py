@@ -1,4 +1,4 @@
-"""TRL on rows: its reward model, DPO and SFT trainers.
+"""TRL on rows: its reward model, DPO, KTO and SFT trainers.
 
 python -m benchmarks.peers.trl_offline JOB.json RESULT.json
 """
@@ -63,6 +63,24 @@ def train_dpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     return trained(TimedDPO, job, language_model(job), args, dataset(job), clock)
 
 
+class TimedKTO(trl.KTOTrainer):
+    """As :class:`TimedDPO`."""
+
+    clock: Clock
+
+    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:
+        with self.clock.watch.once():
+            return super()._precompute_ref_logps(*args, **kwargs)
+
+
+def train_kto(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
+    args = trl.KTOConfig(
+        **settings(job, folder), **IN_ORDER, max_length=job.length, beta=0.1, **job.options
+    )
+    TimedKTO.clock = clock
+    return trained(TimedKTO, job, language_model(job), args, dataset(job), clock)
+
+
 def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     """Packed rows are fewer and longer: an optimizer step takes about as many tokens as the
     other side's, and how many of the job's rows those are is told."""
@@ -78,4 +96,4 @@ def train_sft(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    main({"reward_model": train_reward_model, "dpo": train_dpo, "sft": train_sft})
+    main({"reward_model": train_reward_model, "dpo": train_dpo, "kto": train_kto, "sft": train_sft})

@@ -114,4 +114,7 @@ def useful_offline(job: Job, steps: Sequence[Sequence[Group]]) -> dict[str, int]
     found = {"update": learner.learn(timed)}
     if job.work == "dpo":
         found["reference"] = learner.forward(group for step in steps for group in step)
+    if job.work == "kto":  # mismatched answers, as many and as long, are read and not learned from
+        found["update"] += learner.forward(timed)
+        found["reference"] = 2 * learner.forward(group for step in steps for group in step)
     return found

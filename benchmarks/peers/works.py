@@ -26,7 +26,7 @@ class Peer:
 class Work:
     """A piece of work. ``agreeing`` maps our curves to the peer's name and how far, as a share of
     the larger, they may lie apart in float32 at any step; ``loosely`` is for variants that put
-    other rows into a step, whose last losses are compared."""
+    other rows into a step, or KTO's other mismatched answers, whose last losses are compared."""
 
     unit: str
     batch: int
@@ -98,6 +98,12 @@ WORKS = {
         (Peer("TRL 1.16", OFFLINE, TRL,
               {"plain": {}, "precomputed": {"precompute_ref_log_probs": True}}),),
         LOSS, settings=SMALL,
+    ),
+    "kto": Work(
+        "answers", 16, 512, STAGE,
+        (Peer("TRL 1.16", OFFLINE, TRL,
+              {"plain": {}, "precomputed": {"precompute_ref_log_probs": True}}),),
+        LOSS, loosely=frozenset({"plain", "precomputed"}), settings=SMALL,
     ),
     "sft": Work(
         "rows", 16, 512, STAGE,

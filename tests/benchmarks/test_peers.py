@@ -8,6 +8,7 @@ import pytest
 from transformers import (
     GPT2Config,
     GPT2ForSequenceClassification,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
 )
@@ -27,7 +28,7 @@ from benchmarks.peers.table import (
     summary,
     working_bytes,
 )
-from benchmarks.peers.useful import Network, network
+from benchmarks.peers.useful import Network, network, useful_offline
 from benchmarks.peers.works import WORKS
 from preftune.algorithms import ppo
 from preftune.cli.bench_peers import PEER_WORKS
@@ -205,6 +206,24 @@ def test_a_reward_models_network_has_no_output_head(tmp_path: Path) -> None:
     mlp = 2 * 8 * 32
     body = 8 * 24 + 8 * 8 + mlp
     assert network(tmp_path) == Network(body=body, head=0, layers=1, width=8, end=mlp)
+
+
+def test_mismatched_answers_are_read_and_not_learned_from(tmp_path: Path) -> None:
+    """Of KTO: three passes to learn and one for the point of reference; two of the reference."""
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=50, n_positions=16)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    steps = [[(3, (2,))], [(4, (1,))]]
+    one = network(tmp_path)
+    told = {
+        work: useful_offline(
+            replace(WORKS[work].job(work, "float32", 2), model=str(tmp_path)), steps
+        )
+        for work in ("dpo", "kto")
+    }
+    every = one.forward([*steps[0], *steps[1]])
+    assert told["dpo"] == {"update": 3 * one.forward(steps[1]), "reference": every}
+    assert told["kto"]["update"] == 4 * one.forward(steps[1])
+    assert told["kto"]["reference"] == 2 * every
 
 
 def test_phases_are_told_by_share_of_time_and_of_the_ceiling() -> None:

@@ -31,8 +31,8 @@ def bench(
         str,
         typer.Argument(
             metavar="WORK",
-            help="What to measure: reward_model, dpo, sft, rloo, grpo, ppo, generate or all of "
-            "these; feedback, feedback-http or feedback-browser.",
+            help="What to measure: reward_model, dpo, kto, sft, rloo, grpo, ppo, generate or all "
+            "of these; feedback, feedback-http or feedback-browser.",
         ),
     ],
     data: Data = None,

@@ -17,7 +17,7 @@ import preftune
 from preftune.cli.train_extra import INSTALL, missing_packages
 from preftune.records import BadInput, RunFailed
 
-PEER_WORKS = ("reward_model", "dpo", "sft", "rloo", "grpo", "ppo", "generate")
+PEER_WORKS = ("reward_model", "dpo", "kto", "sft", "rloo", "grpo", "ppo", "generate")
 """What is compared with peers; a test holds the list against the benchmark's own."""
 
 Data = Annotated[
