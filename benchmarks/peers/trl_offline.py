@@ -45,14 +45,22 @@ def train_reward_model(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]
     return trained(trl.RewardTrainer, job, reward_model(job), args, dataset(job), clock)
 
 
-class TimedDPO(trl.DPOTrainer):
-    """The trainer, with the reference's pass over all rows timed where there is one."""
+class Timed:
+    """A trainer, with the reference's pass over all rows timed where there is one."""
 
     clock: Clock
 
     def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:
         with self.clock.watch.once():
-            return super()._precompute_ref_logps(*args, **kwargs)
+            return super()._precompute_ref_logps(*args, **kwargs)  # type: ignore[misc]
+
+
+class TimedDPO(Timed, trl.DPOTrainer):
+    pass
+
+
+class TimedKTO(Timed, trl.KTOTrainer):
+    pass
 
 
 def train_dpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
@@ -61,16 +69,6 @@ def train_dpo(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:
     )
     TimedDPO.clock = clock
     return trained(TimedDPO, job, language_model(job), args, dataset(job), clock)
-
-
-class TimedKTO(trl.KTOTrainer):
-    """As :class:`TimedDPO`."""
-
-    clock: Clock
-
-    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:
-        with self.clock.watch.once():
-            return super()._precompute_ref_logps(*args, **kwargs)
 
 
 def train_kto(job: Job, folder: str, clock: Clock) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ class Portion(NamedTuple):
         """[N, …] as [G, W, …]; 0 at padding."""
         flat = of_tokens
         if self.into_N is not None:
-            flat = _Spread.apply(of_tokens, self.into_N, self.groups * self.width)
+            flat = spread(of_tokens, self.into_N, self.groups * self.width)
         return flat.view(self.groups, self.width, *of_tokens.shape[1:])
 
     def line(self, of_table: torch.Tensor) -> torch.Tensor:
