@@ -92,7 +92,7 @@ def dpo_step(args: argparse.Namespace, pairs: list[Pair], dtype: torch.dtype) ->
 
     def step(at: int) -> float:
         drawn = list(range(at * args.batch, (at + 1) * args.batch))
-        groups = grouped(part, drawn, recipe.micro_batch_tokens)
+        groups = grouped(policy, part, drawn, recipe.micro_batch_tokens)
         return training.step(groups, dpo_objective(recipe, inputs, part, drawn), at=at).loss
 
     return step

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from transformers import PreTrainedModel
 
 from preftune.algorithms.a2c import a2c
 from preftune.algorithms.nlpo import NLPOInputs, nlpo
@@ -149,3 +151,28 @@ run_ppo = run_story
 
 def same_weights(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def reads_alone(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with an attention that cannot be asked within portions."""
+    model.set_attn_implementation("eager")
+    return model
+
+
+def own_tokens(rows: Sequence[Row]) -> int:
+    """Tokens of rows that are read alone, each different one once."""
+    return sum(len(row) for row in dict.fromkeys(rows))
+
+
+def rows_that_learn(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[list[Row]]:
+    """The rows of every call of ``module.name(model, rows, …)`` that carries gradient."""
+    calls: list[list[Row]] = []
+    function = getattr(module, name)
+
+    def watched(model: PreTrainedModel, rows: Sequence[Row], *rest: Any) -> Any:
+        if torch.is_grad_enabled():
+            calls.append(list(rows))
+        return function(model, rows, *rest)
+
+    monkeypatch.setattr(module, name, watched)
+    return calls

@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+from preftune.algorithms import reading
 from preftune.algorithms.groups import aggregated, compared, grouped, reward_metrics
 from preftune.algorithms.on_policy import judge
+from preftune.models import tokens_read
 from preftune.records import Axes, Completion
 from preftune.training import weights_of
-from tests.algorithms.made import Favourite, make_run, same_weights
+from tests.algorithms.made import (
+    Favourite,
+    make_run,
+    own_tokens,
+    reads_alone,
+    rows_that_learn,
+    same_weights,
+)
 from tests.algorithms.made_critic_free import (
     completions,
     recipe_of,
@@ -139,3 +148,19 @@ def test_the_named_mean(aggregation: str, value: float) -> None:
     mask = torch.tensor([[True, False, False], [True, True, True]])
     recipe = recipe_of("grpo", aggregation=aggregation)
     assert aggregated(recipe, losses, mask, 4, 2).item() == pytest.approx(value)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_micro_batches_hold_what_is_read_at_once(
+    shares: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of("grpo", samples=4, iterations=1, micro_batch_tokens=90)
+    run = make_run(recipe)
+    if not shares:
+        reads_alone(run.inputs.policy)
+        reads_alone(run.inputs.reference)
+    learned = rows_that_learn(monkeypatch, reading, "statistics_of_rows")
+    run_story(tmp_path, recipe, run)
+    assert all(tokens_read(rows, shares) <= 90 for rows in learned)
+    assert (max(own_tokens(rows) for rows in learned) > 90) == shares
+    assert sum(len(rows) for rows in learned) == 16 * recipe.epochs

@@ -9,11 +9,17 @@ import torch
 from transformers import PreTrainedModel
 
 from preftune.algorithms import offline
-from preftune.algorithms.offline import Pairs, all_logprobs, read_pairs, sequence_logprobs
+from preftune.algorithms.offline import (
+    Pairs,
+    all_logprobs,
+    grouped,
+    read_pairs,
+    sequence_logprobs,
+)
 from preftune.algorithms.reward_batches import Pair
 from preftune.models import Row
 from preftune.training import Training
-from tests.algorithms.made import same_weights
+from tests.algorithms.made import reads_alone, same_weights
 from tests.algorithms.preferences import KINDS, logprob, planted, recipe_of, run
 from tests.models.made import make_policy, make_rows
 
@@ -47,13 +53,22 @@ def test_both_sides_of_a_pair_read_their_prompt_once() -> None:
     policy, seen = watched()
     pairs = [Pair(Row((5 + n,) * 20, (7, 8, 9)), Row((5 + n,) * 20, (7, 9))) for n in range(4)]
     part = Pairs(pairs)
-    assert part.tokens(0) == 25
+    assert part.tokens(0, share=True) == 25
     found = read_pairs(policy, part, [0, 1, 2, 3])
     assert seen == [(1, 4 * 25)]
     assert found.chosen_B.tolist() == pytest.approx([logprob(p.chosen) for p in pairs], abs=1e-4)
     assert found.rejected_B.tolist() == pytest.approx(
         [logprob(p.rejected) for p in pairs], abs=1e-4
     )
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_micro_batches_hold_what_is_read_at_once(shares: bool) -> None:
+    """Pairs of 25 tokens with the prompt once, of 45 for a policy that reads every row alone."""
+    policy = make_policy() if shares else reads_alone(make_policy())
+    pairs = [Pair(Row((5 + n,) * 20, (7, 8, 9)), Row((5 + n,) * 20, (7, 9))) for n in range(8)]
+    groups = grouped(policy, Pairs(pairs), range(8), 90)
+    assert [len(group) for group in groups] == ([3, 3, 2] if shares else [2, 2, 2, 2])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 import torch
 
+from preftune.algorithms import reward_model as algorithm
 from preftune.algorithms.reward_batches import Pair
 from preftune.algorithms.reward_model import RewardInputs, RewardResult, hide_tokens, reward_model
 from preftune.models import Row, collate, scores
 from preftune.monitoring import read_metrics
 from preftune.recipe import RewardModel
 from preftune.training import Training, weights_of
-from tests.algorithms.made import EOS, PAD, reward_recipe, same_weights
+from tests.algorithms.made import (
+    EOS,
+    PAD,
+    own_tokens,
+    reads_alone,
+    reward_recipe,
+    rows_that_learn,
+    same_weights,
+)
 from tests.models.made import CPU, make_reward_model
 from tests.training.made import quiet_journal
 
@@ -230,3 +239,17 @@ def test_a_stopped_run_ends_with_the_same_weights(
     assert result == expected and resumed == rows
     assert same_weights(weights_of(whole.model), weights_of(again.model))
     assert whole.model.config.score_gain == again.model.config.score_gain
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_micro_batches_hold_what_is_read_at_once(
+    shares: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs of 25 tokens with the prompt once, of 45 for a model that reads every row alone."""
+    pairs = [Pair(Row((5 + n,) * 20, (7, 8, EOS)), Row((5 + n,) * 20, (7, EOS))) for n in range(8)]
+    inputs = make_inputs(pairs, [])
+    if not shares:
+        reads_alone(inputs.model)
+    learned = rows_that_learn(monkeypatch, algorithm, "scores_of_rows")
+    run(tmp_path, reward_recipe(batch_size=8, micro_batch_tokens=90), inputs)
+    assert sorted(own_tokens(rows) for rows in learned) == ([90, 135, 135] if shares else [90] * 4)

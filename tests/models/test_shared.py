@@ -14,6 +14,7 @@ from preftune.models import (
     scores,
     scores_of_rows,
     statistics_of_rows,
+    tokens_read,
 )
 from tests.models.made import CPU, FAMILIES, make_policy, make_reward_model, make_rows
 
@@ -149,3 +150,12 @@ def test_a_row_that_comes_twice_is_told_twice() -> None:
     policy = make_policy()
     twice = logprobs_of_rows(policy, [ROWS[1], ROWS[0], ROWS[1]], 4096)
     assert twice[0] == twice[2] != twice[1]
+
+
+def test_tokens_read() -> None:
+    prompt = (5,) * 20
+    rows = [Row(prompt, (7, 8)), Row(prompt, (9,)), Row((6,), (7,)), Row(prompt, (7, 8))]
+    assert tokens_read(rows, share=True) == 20 + 2 + 1 + 2
+    assert tokens_read(rows, share=False) == 22 + 21 + 2
+    far = [Row((5,) * 600, (7,) * size) for size in (300, 200, 100)]
+    assert tokens_read(far, share=True) == 2 * 600 + 600, "no longer together than is read at once"

@@ -58,7 +58,7 @@ class Verdicts:
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def tokens(self, index: int) -> int:
+    def tokens(self, index: int, share: bool) -> int:
         return max(len(self.verdicts[index].row), len(self.mismatched[index]))
 
 
@@ -83,7 +83,7 @@ def objective(recipe: KTO, inputs: KTOInputs, part: Verdicts, drawn: Sequence[in
     policy = inputs.policy
     ratios = []
     with torch.no_grad():
-        for group in grouped(part, drawn, recipe.micro_batch_tokens):
+        for group in grouped(policy, part, drawn, recipe.micro_batch_tokens):
             sums = sequence_logprobs(policy, [part.mismatched[i] for i in group])
             ratios.append(sums - part.mismatched_reference_N[group].to(sums))
     kl = reference_point(mismatched_log_ratios_B=torch.cat(ratios))

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from preftune.algorithms.reference_file import NAME, kept_logprobs
 from preftune.algorithms.reward_batches import Pair, distinct_rows
 from preftune.maths.losses.dpo import log_ratio_margins
-from preftune.models import Row, logprobs_of_rows, micro_batches, packed_length
+from preftune.models import Row, logprobs_of_rows, micro_batches, shares_prompts, tokens_read
 from preftune.recipe import OfflineSettings
 from preftune.training import Best, Journal, Loss, StepReport, Training, batch_indices
 from preftune.training.order import steps_per_epoch
@@ -26,8 +26,8 @@ class Part(Protocol):
     """Rows of a story's own kind."""
 
     def __len__(self) -> int: ...
-    def tokens(self, index: int) -> int:
-        """Tokens that go through the network at once for one row."""
+    def tokens(self, index: int, share: bool) -> int:
+        """Tokens that go through the network at once for one row; with ``share`` a prompt once."""
         ...
 
 
@@ -65,11 +65,8 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def tokens(self, index: int) -> int:
-        chosen, rejected = self.pairs[index].chosen, self.pairs[index].rejected
-        if chosen.prompt_ids == rejected.prompt_ids:
-            return packed_length((chosen, rejected))
-        return len(chosen) + len(rejected)
+    def tokens(self, index: int, share: bool) -> int:
+        return tokens_read((self.pairs[index].chosen, self.pairs[index].rejected), share)
 
     def weight(self, indices: Sequence[int]) -> float:
         return sum(self.pairs[i].weight for i in indices)
@@ -139,7 +136,7 @@ def learn(
     best = Best.resumed(recipe.patience, state.get("best", {}), kept)
     first, tokens = state.get("first_eval_loss"), state.get("num_tokens", 0.0)
     if first is None and len(validation):
-        first = validate(recipe, validation, objective_of)["eval_loss"]
+        first = validate(recipe, policy, validation, objective_of)["eval_loss"]
     finished = False
 
     with journal.progress(recipe.kind, total) as bar:
@@ -147,12 +144,12 @@ def learn(
         for at in range(done, total):
             step = at + 1
             drawn = batch_indices(len(train), recipe.batch_size, at, seed)
-            groups = grouped(train, drawn, recipe.micro_batch_tokens)
+            groups = grouped(policy, train, drawn, recipe.micro_batch_tokens)
             report = training.step(groups, objective_of(train, drawn), at=at)
             tokens += report.sums["num_tokens"]
             values = _metrics(report, step / per_epoch) | {"num_tokens": tokens}
             if len(validation) and (step % recipe.evaluate_every == 0 or step == total):
-                values |= validate(recipe, validation, objective_of)
+                values |= validate(recipe, policy, validation, objective_of)
                 finished = best.offer(-values["eval_loss"], step, policy)
             journal.record(step, values)
             bar.advance(1, f"loss {values['loss']:.3f}")
@@ -171,21 +168,25 @@ def learn(
 
 @torch.no_grad()
 def validate(
-    recipe: OfflineSettings, validation: P, objective_of: ObjectiveOf[P]
+    recipe: OfflineSettings, policy: PreTrainedModel, validation: P, objective_of: ObjectiveOf[P]
 ) -> dict[str, float]:
     """The loss and the objective's sums over all held-out rows as one step, ``eval_`` before."""
     everything = range(len(validation))
     objective = objective_of(validation, everything)
-    parts = [objective(g) for g in grouped(validation, everything, recipe.micro_batch_tokens)]
+    groups = grouped(policy, validation, everything, recipe.micro_batch_tokens)
+    parts = [objective(group) for group in groups]
     names = [name for name in parts[0].sums if name != "num_tokens"]
     sums = {name: sum(float(part.sums[name]) for part in parts) for name in names}
     loss = sum(float(part.total) for part in parts)
     return {f"eval_{name}": value for name, value in ({"loss": loss} | sums).items()}
 
 
-def grouped(part: Part, drawn: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
-    """The drawn indices as micro-batches of rows of like length."""
-    groups = micro_batches([part.tokens(i) for i in drawn], micro_batch_tokens)
+def grouped(
+    policy: PreTrainedModel, part: Part, drawn: Sequence[int], micro_batch_tokens: int
+) -> list[list[int]]:
+    """The drawn indices as micro-batches of rows of like length, as this policy reads them."""
+    share = shares_prompts(policy)
+    groups = micro_batches([part.tokens(i, share) for i in drawn], micro_batch_tokens)
     return [[drawn[place] for place in group] for group in groups]
 
 

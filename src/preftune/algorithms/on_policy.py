@@ -22,7 +22,7 @@ from preftune.algorithms.on_policy_inputs import OnPolicyInputs
 from preftune.algorithms.reading import action_mask, drawn_with, row_batches, tabulate
 from preftune.algorithms.scoring import ScoredRollout, penalised_scores, present
 from preftune.artifacts import derive_seed
-from preftune.models import Row, logprobs_at, micro_batches
+from preftune.models import Row, logprobs_at, micro_batches, shares_prompts
 from preftune.monitoring.guards import Verdict, as_metrics
 from preftune.recipe import OnPolicy
 from preftune.records import Completion, Generate, Prompt, Score, StopReason
@@ -192,7 +192,8 @@ def judge(
     axes = present(score(completions))
     raw_B = torch.tensor([each["score"] for each in axes])
     rows = [Row(c.prompt_token_ids, c.token_ids) for c in completions]
-    temperature, shares = inputs.sampling.temperature, recipe.samples > 1
+    temperature = inputs.sampling.temperature
+    shares = recipe.samples > 1 and shares_prompts(inputs.policy)
 
     def says(network: PreTrainedModel, of: Sequence[Row]) -> torch.Tensor:
         def read(some: Sequence[Row]) -> torch.Tensor:

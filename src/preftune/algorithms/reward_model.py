@@ -31,16 +31,15 @@ from preftune.algorithms.reward_batches import (
 from preftune.algorithms.reward_comparisons import Comparisons, WholePrompts
 from preftune.maths.losses.reward_model import normalisation
 from preftune.models import (
-    LONGEST,
     Row,
     axes_of,
-    by_prompt,
     collate,
     micro_batches,
-    packed_length,
     scores,
     scores_of_rows,
     set_normalisation,
+    shares_prompts,
+    tokens_read,
 )
 from preftune.recipe import BradleyTerry, KWise, Process, RewardModel, Rules
 from preftune.rewards import scores_side_by_side
@@ -159,7 +158,8 @@ def learn(
         return objective.loss(group, scored, totals)
 
     inputs.model.train()
-    tokens = [_tokens(objective.rows(element)) for element in elements]
+    share = objective.read is scores and shares_prompts(inputs.model)
+    tokens = [tokens_read(objective.rows(element), share) for element in elements]
     groups = micro_batches(tokens, recipe.micro_batch_tokens)
     report = training.step(groups, cost, at=at)
     inputs.model.eval()
@@ -227,13 +227,6 @@ def hide_tokens(row: Row, share: float, pad_id: int) -> Row:
     hidden = (torch.rand(len(body)) < share).tolist()
     kept = (pad_id if hide else token for token, hide in zip(body, hidden, strict=True))
     return Row(row.prompt_ids, (*kept, end))
-
-
-def _tokens(rows: Sequence[Row]) -> int:
-    """Tokens of a batch element, its prompts once."""
-    distinct = list(dict.fromkeys(rows))
-    groups = by_prompt(distinct, LONGEST)
-    return sum(packed_length([distinct[place] for place in group]) for group in groups)
 
 
 def _note(values: Mapping[str, float]) -> str:

@@ -80,7 +80,7 @@ def spin(recipe: SPIN, inputs: SPINInputs, generate: Generate, journal: Journal)
                 part = play(recipe, inputs, generate, opponent, turn)
                 written[str(turn)] = sum(len(pair.rejected.response_ids) for pair in part.pairs)
             drawn = batch_indices(count, recipe.batch_size, at, inputs.seed)
-            groups = grouped(part, drawn, recipe.micro_batch_tokens)
+            groups = grouped(policy, part, drawn, recipe.micro_batch_tokens)
             report = training.step(groups, objective(recipe, inputs, part, drawn), at=at)
             tokens += report.sums["num_tokens"]
             accuracy = report.sums["rewards/accuracies"]

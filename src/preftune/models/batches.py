@@ -1,6 +1,6 @@
 """Rows of ids as tensors: prompts end where responses begin, in one column for the whole batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,13 +46,8 @@ class Batch:
 
     @cached_property
     def _responses(self) -> torch.Tensor:
-        """Where response tokens stand in the flattened [B, T]."""
-        starts = range(0, self.action_mask_BT.numel(), self.width)
-        spans = [
-            np.arange(start, start + len(row.response_ids))
-            for start, row in zip(starts, self.rows, strict=True)
-        ]
-        return torch.from_numpy(np.concatenate(spans)).to(self.input_ids_BS.device)
+        places = response_places(self.rows, range(len(self.rows)), self.width)
+        return places.to(self.input_ids_BS.device)
 
 
 def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
@@ -74,6 +69,13 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
         position_ids_BS=torch.from_numpy(positions).to(device),
         action_mask_BT=torch.from_numpy(mask[:, prompt_width:].copy()).to(device),
     )
+
+
+def response_places(rows: Sequence[Row], order: Iterable[int], width: int) -> torch.Tensor:
+    """Where the response tokens of the rows, taken in this order, stand in a flattened table
+    [B, T] of ``width`` T that has the rows in their own."""
+    starts = ((index * width, len(rows[index].response_ids)) for index in order)
+    return torch.from_numpy(np.concatenate([np.arange(at, at + size) for at, size in starts]))
 
 
 def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:

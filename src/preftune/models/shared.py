@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from preftune.models.batches import collate, micro_batches
+from preftune.models.batches import collate, micro_batches, response_places
 from preftune.models.heads import steps_of
 from preftune.models.networks import TokenStatistics, read_responses, scores, scores_of
 from preftune.models.passes import reads_end_to_end
@@ -79,6 +79,14 @@ def shares_prompts(model: PreTrainedModel) -> bool:
     return reads_end_to_end(model, LONGEST)
 
 
+def tokens_read(rows: Sequence[Row], share: bool) -> int:
+    """Tokens that go through a network for these rows: equal ones once, with ``share`` a prompt
+    once."""
+    distinct = list(dict.fromkeys(rows))
+    groups = by_prompt(distinct, LONGEST if share else 0)
+    return sum(packed_length([distinct[place] for place in group]) for group in groups)
+
+
 def by_prompt(rows: Sequence[Row], longest: int) -> list[list[int]]:
     """Places of rows that are read together: those of one prompt, while there is room.
 
@@ -142,12 +150,8 @@ def _statistics_of_rows(
     packed = [[rows[index] for index in group] for group in groups]
     told = read_responses(policy, ragged_of(packed, policy.device), temperature, entropy_learns)
     width = max(len(row.response_ids) for row in rows)
-    spans = [
-        np.arange(index * width, index * width + len(rows[index].response_ids))
-        for group in groups
-        for index in group
-    ]
-    places = torch.from_numpy(np.concatenate(spans)).to(policy.device)
+    order = (index for group in groups for index in group)
+    places = response_places(rows, order, width).to(policy.device)
     logprobs_BT, entropy_BT = (
         spread(part_N, places, len(rows) * width).view(len(rows), width) for part_N in told
     )
