@@ -149,6 +149,7 @@ def _generate(
     writing = _Writing(len(prompts), sampling.max_new_tokens)
     prompt_of_row = np.array([different[ids] for ids in prompts])
     places, live = np.arange(len(prompts)), np.ones(len(prompts), dtype=bool)
+    ends = np.array(sorted(stops))
     logits = torch.cat([reader.masked_logits(sampling, portion) for portion in memory.first()])
     memory.answer(prompt_of_row)
     logits = logits[torch.from_numpy(prompt_of_row).to(device)]
@@ -157,7 +158,7 @@ def _generate(
         tokens, logprobs = draw(logits, uniforms, sampling)
         drawn = tokens.cpu().numpy()
         writing.write(places[live], drawn[live], logprobs.cpu().numpy()[live])
-        live &= ~np.isin(drawn, list(stops))
+        live &= (drawn[:, None] != ends).all(1)
         if not live.any() or t + 1 == sampling.max_new_tokens:
             break
         rows = memory.keep(live)

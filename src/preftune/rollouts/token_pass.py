@@ -34,15 +34,16 @@ def token_states(
     weights: TokenWeights, rows: Attending, tokens_B: torch.Tensor, positions_B: torch.Tensor
 ) -> torch.Tensor:
     """What the output head reads of each row's token, [B, H]; ``rows`` gets its key and value."""
-    states_BH = weights.embed(tokens_B)
-    turned = _rotation(weights, states_BH, positions_B)
-    for number, layer in enumerate(weights.layers):
-        read = _read(weights, layer, number, rows, turned, layer.norm.unit(states_BH))
-        states_BH = layer.out.plus(states_BH, read)
-        unit = layer.mlp_norm.unit(states_BH)
-        gated = layer.up.times(layer.activation(layer.gate.of(unit)), unit)
-        states_BH = layer.down.plus(states_BH, gated)
-    return weights.norm.of(states_BH)
+    with as_given(tokens_B.device):  # products say themselves what they are made in
+        states_BH = weights.embed(tokens_B)
+        turned = _rotation(weights, states_BH, positions_B)
+        for number, layer in enumerate(weights.layers):
+            read = _read(weights, layer, number, rows, turned, layer.norm.unit(states_BH))
+            states_BH = layer.out.plus(states_BH, read)
+            unit = layer.mlp_norm.unit(states_BH)
+            gated = layer.up.times(layer.activation(layer.gate.of(unit)), unit)
+            states_BH = layer.down.plus(states_BH, gated)
+        return weights.norm.of(states_BH)
 
 
 def _read(
@@ -61,8 +62,7 @@ def _read(
         heads_BSD = layer.head_norm.of(heads_BSD)
     queries, keys = turned.of(heads_BSD).split([both - weights.key_heads, weights.key_heads], 1)
     rows.write(number, keys.unsqueeze(2), values_BKD.unsqueeze(2))
-    with as_given(unit_BH.device):
-        read = rows.attend(number, queries.unflatten(1, (weights.key_heads, -1)))
+    read = rows.attend(number, queries.unflatten(1, (weights.key_heads, -1)))
     return read.reshape(count, -1)
 
 
