@@ -24,7 +24,8 @@ from preftune.rollouts import NativeEngine, memory, native, own_tokens, products
 from preftune.rollouts import token_weights as token_weights_room
 from preftune.rollouts.guiding import Reader
 from preftune.rollouts.lone_rows import LoneRows, filled
-from preftune.rollouts.memory import CopiedPrompts, SharedPrompts, worth_moving
+from preftune.rollouts.memory import CopiedPrompts, SharedPrompts
+from preftune.rollouts.rows import worth_moving
 from preftune.rollouts.shared_rows import SharedRows
 from preftune.rollouts.sharing import ATTENTION, FAMILIES, attending_to_shared, can_share
 from preftune.rollouts.token_weights import passes_tokens, token_weights

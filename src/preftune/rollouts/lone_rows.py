@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from preftune.rollouts.rows import Prompts
+from preftune.rollouts.rows import Prompts, worth_moving
 
 
 class LoneRows:
@@ -19,6 +19,9 @@ class LoneRows:
     """
 
     shrink = 1.0
+    """Moves when this share of the rows, or fewer, are still writing."""
+    refill = 0.5
+    """Prompts that wait are read many at once, and there are few waves."""
 
     def __init__(
         self, prompts: Prompts, hidden_PW: Sequence[torch.Tensor | None], capacity: int
@@ -40,6 +43,13 @@ class LoneRows:
         portions = zip(self._slabs[layer], self._masks, self._portions, strict=True)
         read = [slab.attend(queries[self._places(rows)], mask) for slab, mask, rows in portions]
         return (read[0] if len(read) == 1 else torch.cat(read)).view(queries_BKGD.shape)
+
+    @property
+    def count(self) -> int:
+        return self._portions[-1].stop
+
+    def moves(self, live_B: np.ndarray) -> bool:
+        return worth_moving(live_B, self.shrink)
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
         return np.concatenate([rows.start + filled(live_B[rows]) for rows in self._portions])

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from preftune.models import Row, collate, portions_of
 from preftune.rollouts.cache import generation_cache, plain_layers
 from preftune.rollouts.prefix_cache import PrefixCache
-from preftune.rollouts.rows import SHRINK, Rows
+from preftune.rollouts.rows import SHRINK, Rows, worth_moving
 from preftune.rollouts.sharing import attending_to_shared, can_share
 from preftune.rollouts.token_weights import TokenWeights, token_weights
 
@@ -32,6 +32,10 @@ COPIED = 24
 class Memory(Protocol):
     """Prompts are read first, then :meth:`answer` says which rows go on, then token by token."""
 
+    @property
+    def refill(self) -> float:
+        """Others may join when this share of the rows there is room for, or less, still writes."""
+
     def first(self) -> list[list[Reading]]:
         """Reads the prompts, portion by portion; one reading for each network."""
 
@@ -47,6 +51,9 @@ class Memory(Protocol):
         None, and all go on as they stand, where moving them is not worth it.
         """
 
+    def join(self, other: "Memory") -> None:
+        """The rows of another memory of the same networks go on behind this one's."""
+
 
 class NewMemory(Protocol):
     """A memory of these prompts."""
@@ -55,7 +62,12 @@ class NewMemory(Protocol):
 
 
 class CopiedPrompts:
-    """Every row with its own copy of its prompt's keys and values: for any model."""
+    """Every row with its own copy of its prompt's keys and values: for any model.
+
+    Its rows begin together, when all that were there have ended.
+    """
+
+    refill = 0.0
 
     def __init__(self, networks: Sequence[PreTrainedModel], prompts: Ids, longest: int) -> None:
         batch = collate([Row(ids, ()) for ids in prompts], 0, networks[0].device)
@@ -83,6 +95,9 @@ class CopiedPrompts:
         rows = np.flatnonzero(live_B)
         self._select(rows)
         return rows
+
+    def join(self, other: Memory) -> None:
+        raise RuntimeError("Rows with copies of their prompts begin together.")
 
     def _select(self, places: np.ndarray) -> None:
         rows = torch.from_numpy(places).to(self._mask_BS.device)
@@ -146,13 +161,23 @@ class SharedPrompts:
         )
 
     def keep(self, live_B: np.ndarray) -> np.ndarray | None:
-        if not worth_moving(live_B, self._rows[0].shrink):
+        if not self._rows[0].moves(live_B):
             return None
         places = self._rows[0].order(live_B)
         for rows in self._rows:
             rows.keep(places)
         self._positions_B = self._positions_B[torch.from_numpy(places).to(self._positions_B.device)]
         return places
+
+    @property
+    def refill(self) -> float:
+        return self._rows[0].refill
+
+    def join(self, other: Memory) -> None:
+        assert isinstance(other, SharedPrompts)
+        for cache, theirs in zip(self.caches, other.caches, strict=True):
+            cache.join(theirs)
+        self._positions_B = torch.cat([self._positions_B, other._positions_B])
 
     @property
     def _rows(self) -> list[Rows]:
@@ -175,11 +200,6 @@ class SharedPrompts:
     def _unread(self, tokens_B: torch.Tensor) -> torch.Tensor:
         """A mask of four axes, which transformers hands on as it is and nobody reads."""
         return tokens_B.new_ones(1, 1, 1, 1, dtype=torch.bool)
-
-
-def worth_moving(live_B: np.ndarray, share: float) -> bool:
-    """Whether some rows have ended, and at most this share of all is still writing."""
-    return not live_B.all() and bool(live_B.sum() <= share * len(live_B))
 
 
 @contextmanager

@@ -1,24 +1,25 @@
 """The built-in engine: batched sampling with a key–value cache, for any causal language model.
 
-Prompts of similar length go together; rows that have ended leave the batch. Every row draws from
-its own stream of random numbers (seed, place in the request), so its tokens do not depend on
-which rows it shares a batch with. Rows with the same prompt share what was read of it, and
-batches are written side by side where the process has several workers.
+Prompts of similar length go together. Rows that have ended leave, and prompts that wait take their
+room while the others go on (continuous batching). Every row draws from its own stream of random
+numbers (seed, place in the request), so its tokens do not depend on which rows it shares a batch
+with. Rows with the same prompt share what was read of it, and several workers write side by side.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from preftune.artifacts import derive_seed
-from preftune.models import ActionMask, Renderer, ValueHeads
+from preftune.models import ActionMask, Renderer, Row, ValueHeads, dealt_by_prompt
 from preftune.monitoring import Console
 from preftune.records import BadInput, Completion, Prompt, Sampling, StopReason
 from preftune.rollouts.guiding import Reader
-from preftune.rollouts.memory import NewMemory, reading
+from preftune.rollouts.memory import Memory, NewMemory, reading
 from preftune.rollouts.sampling import draw
 from preftune.training import side_by_side, workers
 
@@ -58,14 +59,15 @@ class NativeEngine:
         order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), ids[index], index))
         stops = {self.renderer.tokenizer.eos_token_id, *sampling.stop_token_ids}
         reader = Reader(self.policy, self.value_heads, self.mask)
-        size = self._group_size(len(order))
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        hands = dealt_by_prompt([Row(ids[index], ()) for index in order], _hands(len(order)))
+        groups = [[order[place] for place in hand] for hand in hands]
         with reading(reader.networks, sampling.max_new_tokens) as memory_of:
 
             def written(group: list[int]) -> list[_Tokens]:
                 asked = [ids[index] for index in group]
-                uniforms = _uniforms(sampling, group)
-                return _generate(reader, memory_of, asked, uniforms, stops, sampling)
+                writing = _Writing(asked, _uniforms(sampling, group), stops)
+                _generate(reader, memory_of, writing, sampling, self.batch_size)
+                return writing.rows()
 
             answers = side_by_side(written, groups)
         done = {
@@ -74,11 +76,6 @@ class NativeEngine:
             for index, tokens in zip(group, rows, strict=True)
         }
         return [done[index] for index in range(len(prompts))]
-
-    def _group_size(self, rows: int) -> int:
-        """Rows generated together: a full batch, or less where every worker gets a share."""
-        share = -(-rows // workers())
-        return min(self.batch_size, max(share, LEAST))
 
     def _prompt_ids(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[tuple[int, ...]]:
         room = self.renderer.context - sampling.max_new_tokens
@@ -111,18 +108,32 @@ class NativeEngine:
 
 
 class _Writing:
-    """Tokens and log-probabilities of every row so far, the stop token included."""
+    """What a request's rows have written: tokens, the stop token included, and log-probabilities.
 
-    def __init__(self, rows: int, longest: int) -> None:
-        self._tokens = np.zeros((rows, longest), dtype=np.int64)
-        self._logprobs = np.zeros((rows, longest))
-        self._lengths = np.zeros(rows, dtype=np.int64)
+    ``uniforms_BT`` are the numbers each draws its tokens with.
+    """
 
-    def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
-        """The next token of these rows."""
+    def __init__(
+        self, prompts: Sequence[tuple[int, ...]], uniforms_BT: np.ndarray, stops: set[int]
+    ) -> None:
+        self.prompts = prompts
+        self._uniforms, self._longest = uniforms_BT, uniforms_BT.shape[1]
+        self._stops = np.array(sorted(stops))
+        self._tokens = np.zeros(uniforms_BT.shape, dtype=np.int64)
+        self._logprobs = np.zeros(uniforms_BT.shape)
+        self._lengths = np.zeros(len(prompts), dtype=np.int64)
+
+    def uniforms(self, rows: np.ndarray) -> np.ndarray:
+        """The number each of these draws its next token with; any for one that has ended."""
+        return self._uniforms[rows, np.minimum(self._lengths[rows], self._longest - 1)]
+
+    def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> np.ndarray:
+        """The next token of these rows; which of them go on."""
         at = self._lengths[rows]
         self._tokens[rows, at], self._logprobs[rows, at] = tokens, logprobs
         self._lengths[rows] += 1
+        stopped = (tokens[:, None] == self._stops).any(1)
+        return ~stopped & (self._lengths[rows] < self._longest)
 
     def rows(self) -> list[_Tokens]:
         return [
@@ -135,38 +146,68 @@ class _Writing:
 
 @torch.no_grad()
 def _generate(
-    reader: Reader,
-    memory_of: NewMemory,
-    prompts: Sequence[tuple[int, ...]],
-    uniforms_BT: np.ndarray,
-    stops: set[int],
-    sampling: Sampling,
-) -> list[_Tokens]:
-    """Tokens and their log-probabilities for each prompt, the stop token included."""
+    reader: Reader, memory_of: NewMemory, writing: _Writing, sampling: Sampling, room: int
+) -> None:
+    """Writes all rows to their ends, about ``room`` at once."""
     device: torch.device = reader.policy.device
-    different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
-    memory = memory_of(list(different))
-    writing = _Writing(len(prompts), sampling.max_new_tokens)
-    prompt_of_row = np.array([different[ids] for ids in prompts])
-    places, live = np.arange(len(prompts)), np.ones(len(prompts), dtype=bool)
-    ends = np.array(sorted(stops))
-    logits = torch.cat([reader.masked_logits(sampling, portion) for portion in memory.first()])
-    memory.answer(prompt_of_row)
-    logits = logits[torch.from_numpy(prompt_of_row).to(device)]
-    for t in range(sampling.max_new_tokens):
-        uniforms = torch.from_numpy(uniforms_BT[places, t]).to(device)
+    places, live = np.arange(0), np.ones(0, dtype=bool)
+    memory: Memory | None = None
+    logits = torch.empty(0, device=device)
+    begun, count = 0, len(writing.prompts)
+    while begun < count or memory is not None:
+        free = room - int(live.sum())
+        if begun < count and (memory is None or free >= (1 - memory.refill) * room):
+            upto = begun + _fitting(writing.prompts[begun:], free)
+            new, told = _begun(reader, memory_of, writing.prompts[begun:upto], sampling)
+            if memory is None:
+                memory, logits = new, told
+            else:
+                memory.join(new)
+                logits = torch.cat([logits, told])
+            places = np.append(places, np.arange(begun, upto))
+            live = np.append(live, np.ones(upto - begun, dtype=bool))
+            begun = upto
+        assert memory is not None
+        uniforms = torch.from_numpy(writing.uniforms(places)).to(device)
         tokens, logprobs = draw(logits, uniforms, sampling)
-        drawn = tokens.cpu().numpy()
-        writing.write(places[live], drawn[live], logprobs.cpu().numpy()[live])
-        live &= (drawn[:, None] != ends).all(1)
-        if not live.any() or t + 1 == sampling.max_new_tokens:
-            break
+        drawn, chances = tokens.cpu().numpy(), logprobs.cpu().numpy()
+        live[live] = writing.write(places[live], drawn[live], chances[live])
+        if not live.any():
+            places, live, memory = places[:0], live[:0], None
+            continue
         rows = memory.keep(live)
         if rows is not None:
             places, live = places[rows], live[rows]
             tokens = tokens[torch.from_numpy(rows).to(device)]
         logits = reader.masked_logits(sampling, memory.then(tokens))
-    return writing.rows()
+
+
+def _begun(
+    reader: Reader, memory_of: NewMemory, prompts: Sequence[tuple[int, ...]], sampling: Sampling
+) -> tuple[Memory, torch.Tensor]:
+    """What was read of these prompts, and the logits of each row's first token."""
+    different = {ids: index for index, ids in enumerate(dict.fromkeys(prompts))}
+    memory = memory_of(list(different))
+    prompt_of_row = np.array([different[ids] for ids in prompts])
+    logits = torch.cat([reader.masked_logits(sampling, portion) for portion in memory.first()])
+    memory.answer(prompt_of_row)
+    return memory, logits[torch.from_numpy(prompt_of_row).to(logits.device)]
+
+
+def _fitting(prompts: Sequence[tuple[int, ...]], room: int) -> int:
+    """How many of these there is room for, equal ones together if they can be."""
+    fitting = 0
+    for _, equal in groupby(prompts):
+        count = sum(1 for _ in equal)
+        if fitting + count > room:
+            break
+        fitting += count
+    return fitting or min(room, len(prompts))
+
+
+def _hands(rows: int) -> int:
+    """How many workers share these rows."""
+    return max(1, min(workers(), rows // LEAST))
 
 
 def _uniforms(sampling: Sampling, places: Sequence[int]) -> np.ndarray:

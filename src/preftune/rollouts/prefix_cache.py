@@ -14,6 +14,7 @@ from preftune.rollouts.lone_rows import LoneRows
 from preftune.rollouts.rows import Prompts, Rows
 from preftune.rollouts.shared_rows import SharedRows
 from preftune.rollouts.token_weights import TokenWeights
+from preftune.rollouts.waves import Waves
 
 
 class PrefixLayer(CacheLayerMixin):
@@ -88,6 +89,16 @@ class PrefixCache(Cache):
         prompts: Prompts = [layer.prompts for layer in self._layers]
         told = prompts, self._hidden, self._capacity
         alone = np.array_equal(prompt_of_row, np.arange(self._prompts))
-        self.rows = LoneRows(*told) if alone else SharedRows(*told, prompt_of_row)
+        self._go_on_with(LoneRows(*told) if alone else SharedRows(*told, prompt_of_row))
+
+    def join(self, other: "PrefixCache") -> None:
+        """The rows of the other cache go on behind those of this one."""
+        assert self.rows is not None and other.rows is not None
+        waves = self.rows if isinstance(self.rows, Waves) else Waves(self.rows)
+        waves.join(other.rows)
+        self._go_on_with(waves)
+
+    def _go_on_with(self, rows: Rows) -> None:
+        self.rows = rows
         for layer in self._layers:
-            layer.rows, layer.prompts = self.rows, []
+            layer.rows, layer.prompts = rows, []

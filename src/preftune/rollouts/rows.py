@@ -25,8 +25,17 @@ class Attending(Protocol):
 class Rows(Attending, Protocol):
     """Keys and values of every layer: of the prompts, and of what the rows write themselves."""
 
-    shrink: float
-    """Worth compacting when this share of the rows, or fewer, are still writing."""
+    @property
+    def refill(self) -> float:
+        """Others may join when this share of the rows there is room for, or less, still writes."""
+
+    @property
+    def count(self) -> int:
+        """B, those that have ended and not moved yet included."""
+
+    def moves(self, live_B: np.ndarray) -> bool:
+        """Whether moving them pays, as some have ended. It does where all have: who began together
+        is at the last token there is room for at one time."""
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
         """The rows that are still writing, in the order in which they should go on."""
@@ -36,6 +45,11 @@ class Rows(Attending, Protocol):
 
     def tokens(self) -> int:
         """The tokens of the longest prompt and of what its rows wrote."""
+
+
+def worth_moving(live_B: np.ndarray, share: float) -> bool:
+    """Whether some rows have ended, and at most this share of all is still writing."""
+    return not live_B.all() and bool(live_B.sum() <= share * len(live_B))
 
 
 Prompts = list[list[tuple[torch.Tensor, torch.Tensor]]]

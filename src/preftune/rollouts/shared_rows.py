@@ -11,7 +11,7 @@ import torch
 
 from preftune.rollouts.own_tokens import OwnTokens, own_tokens
 from preftune.rollouts.prefix_attention import Portion, places_of, prefix_attention
-from preftune.rollouts.rows import SHRINK, Prompts
+from preftune.rollouts.rows import SHRINK, Prompts, worth_moving
 
 SPARSE = 0.75
 """Prompts without a row leave when this share of a portion, or less, still has one."""
@@ -21,6 +21,9 @@ class SharedRows:
     """See :class:`preftune.rollouts.rows.Rows`. ``prompt_of_row``, [B], ascends."""
 
     shrink = SHRINK
+    """Moves when this share of the rows, or fewer, are still writing."""
+    refill = 0.0
+    """Attention to another wave's prompts takes as many small operations as fewer steps save."""
 
     def __init__(
         self,
@@ -47,6 +50,13 @@ class SharedRows:
         own = self._own[layer]
         assert own is not None
         return prefix_attention(queries_BKGD, self.prompts[layer], self._portions, own)
+
+    @property
+    def count(self) -> int:
+        return len(self._prompt_of_row)
+
+    def moves(self, live_B: np.ndarray) -> bool:
+        return worth_moving(live_B, self.shrink)
 
     def order(self, live_B: np.ndarray) -> np.ndarray:
         return np.flatnonzero(live_B)
