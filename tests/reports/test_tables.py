@@ -52,11 +52,21 @@ def test_principles_stand_beside_what_they_did(tmp_path: Path) -> None:
 
 def test_slices_are_sorted_from_the_weakest(tmp_path: Path) -> None:
     (seen,) = measured(read_run(whole_run(tmp_path)))
-    tables = dict(slice_tables(seen))
-    assert [row.value for row in tables["chosen length"]] == ["shorter", "equal", "longer"]
-    first = tables["chosen length"][0]
+    table = slice_tables(seen)[0]
+    assert (table.column, table.left_out) == ("chosen length", "")
+    assert [row.value for row in table.rows] == ["shorter", "equal", "longer"]
+    first = table.rows[0]
     assert (first.accuracy, first.count) == (f"72{S}% (68–76)", "401")
     assert (round(first.left), round(first.right), round(first.middle)) == (68, 76, 72)
+
+
+def test_values_of_few_prompts_are_counted_only(tmp_path: Path) -> None:
+    (seen,) = measured(read_run(whole_run(tmp_path)))
+    few = {str(n): {"value": 0.5, "low": 0.1, "high": 0.9, "count": n} for n in range(1, 8)}
+    told = {"claimed": few, "rare": {key: few[key] for key in "1234"}}
+    (claimed,) = slice_tables(replace(seen, reward_model={"slices": told}))
+    assert [row.value for row in claimed.rows] == ["5", "6", "7"]
+    assert claimed.left_out == "4 more, of fewer than 5 prompts each"
 
 
 def test_other_stages_show_their_facts(tmp_path: Path) -> None:

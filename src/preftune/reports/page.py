@@ -34,7 +34,7 @@ from preftune.reports.pipeline_picture import STATUS, PictureRow, lanes_svg, pic
 from preftune.reports.reading import Run, StageView, read_run
 from preftune.reports.samples import Shown, pick, shown
 from preftune.reports.tables import (
-    SliceRow,
+    SliceTable,
     Table,
     facts,
     files_table,
@@ -83,7 +83,7 @@ class EvaluationPart:
     stage: str
     wins: list[Picture]
     reward: list[Picture]
-    slices: list[tuple[str, list[SliceRow]]]
+    slices: list[SliceTable]
     style: Table | None
     openers: list[tuple[str, list[tuple[str, str]]]]
 

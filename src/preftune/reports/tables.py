@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from preftune.artifacts import Manifest
 from preftune.records import Estimate
@@ -35,6 +35,8 @@ MEASURES = (
 )
 """What the style table shows, in this order, where it was measured."""
 MOST_FACTS = 60
+RARE = 5
+"""Values of a column that rest on fewer prompts say nothing by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ class SliceRow:
     right: float
     middle: float
     count: str
+
+
+class SliceTable(NamedTuple):
+    """A column's values, and a line about those that are not shown, empty where all are."""
+
+    column: str
+    rows: list[SliceRow]
+    left_out: str
 
 
 def style_table(seen: Measured) -> Table | None:
@@ -92,14 +102,22 @@ def openers(seen: Measured, most: int = 5) -> list[tuple[str, list[tuple[str, st
     return found
 
 
-def slice_tables(seen: Measured) -> list[tuple[str, list[SliceRow]]]:
-    """The reward model's accuracy within each value of each column, lowest first."""
+def slice_tables(seen: Measured) -> list[SliceTable]:
+    """The reward model's accuracy within each value of each column, lowest first.
+
+    Values of fewer than :data:`RARE` prompts are counted; a column without others is left out.
+    """
     found = []
     for column, values in mapping(seen.reward_model.get("slices")).items():
         known = [(str(v), e) for v, item in mapping(values).items() if (e := estimate(item))]
-        ordered = sorted(known, key=lambda pair: (pair[1].value, pair[0]))
+        told = [(v, e) for v, e in known if e.count >= RARE]
+        ordered = sorted(told, key=lambda pair: (pair[1].value, pair[0]))
         if ordered:
-            found.append((str(column).replace("_", " "), [_slice(v, e) for v, e in ordered]))
+            name = str(column).replace("_", " ")
+            rows = [_slice(v, e) for v, e in ordered]
+            rare = len(known) - len(told)
+            left_out = f"{count(rare)} more, of fewer than {RARE} prompts each" if rare else ""
+            found.append(SliceTable(name, rows, left_out))
     return found
 
 
