@@ -148,7 +148,7 @@ class _Writing:
 def _generate(
     reader: Reader, memory_of: NewMemory, writing: _Writing, sampling: Sampling, room: int
 ) -> None:
-    """Writes all rows to their ends, about ``room`` at once."""
+    """Writes all rows to their ends, at most ``room`` at once."""
     device: torch.device = reader.policy.device
     places, live = np.arange(0), np.ones(0, dtype=bool)
     memory: Memory | None = None
