@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.peers.job import Job
 from benchmarks.peers.script import read_script
-from preftune.records import Sampling
 from preftune.rollouts import native
 from preftune.rollouts import sampling as drawing
 
@@ -25,32 +23,27 @@ def scripted(job: Job) -> Iterator[None]:
         yield
         return
     script, turn = read_script(job.script), 0
-    generate, inverted = native._generate, drawing.inverted
+    writing, inverted = native.Writing, drawing.inverted
     table = torch.zeros(0, 0, dtype=torch.long)
 
-    def scripted_generate(
-        reader: Any,
-        memory_of: Any,
-        prompts: Sequence[tuple[int, ...]],
-        uniforms_BT: np.ndarray,
-        stops: set[int],
-        sampling: Sampling,
-    ) -> list[Any]:
+    def scripted_writing(
+        prompts: Sequence[tuple[int, ...]], uniforms_BT: np.ndarray, stops: set[int]
+    ) -> native.Writing:
         nonlocal table, turn
-        longest = sampling.max_new_tokens
+        longest = uniforms_BT.shape[1]
         rows = script.table(prompts, longest, job.samples, job.lengths, turn)
         turn += 1
         table = torch.tensor([row + [script.end] * (longest - len(row)) for row in rows])
         numbered = (np.arange(table.numel()) + 0.5) / table.numel()
-        uniforms = numbered.reshape(table.shape)
-        return generate(reader, memory_of, prompts, uniforms, stops, sampling)
+        return writing(prompts, numbered.reshape(table.shape), stops)
 
     def scripted_inverted(logprobs_BV: torch.Tensor, uniforms_B: torch.Tensor) -> torch.Tensor:
         inverted(logprobs_BV, uniforms_B)
         return table.flatten()[(uniforms_B.double() * table.numel()).long()]
 
-    native._generate, drawing.inverted = scripted_generate, scripted_inverted
+    native.Writing = scripted_writing  # type: ignore[assignment, misc]
+    drawing.inverted = scripted_inverted
     try:
         yield
     finally:
-        native._generate, drawing.inverted = generate, inverted
+        native.Writing, drawing.inverted = writing, inverted  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """The arithmetic of the table against peers, and the scripted responses both sides write."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from benchmarks.peers.job import Job
 from benchmarks.peers.phases import timed_phases
-from benchmarks.peers.script import Script, mixed_length
+from benchmarks.peers.script import Script, mixed_length, read_script
+from benchmarks.peers.scripted_native import scripted
 from benchmarks.peers.table import (
     agreement,
     apart,
@@ -32,6 +35,9 @@ from benchmarks.peers.useful import Network, network, useful_offline
 from benchmarks.peers.works import WORKS
 from preftune.algorithms import ppo
 from preftune.cli.bench_peers import PEER_WORKS
+from preftune.records import Sampling
+from preftune.rollouts import NativeEngine
+from tests.models.made import make_policy, make_prompts, renderer_of
 
 
 def run(side: str, seconds: list[float], **more: Any) -> dict[str, Any]:
@@ -144,6 +150,32 @@ def test_a_response_depends_on_its_prompt_and_not_on_the_order_of_the_request() 
     assert all(row[-1] == 0 and 0 not in row[:-1] for row in one)
     assert script.table([(1, 2)], 8, 2, "mixed", turn=1) != [one[0]]
     assert [len(row) for row in script.table([(1, 2), (3, 4)], 8, 2, "fixed", turn=0)] == [8, 8]
+
+
+def test_the_built_in_engine_writes_the_script_whoever_waits(tmp_path: Path) -> None:
+    policy = make_policy()
+    engine = NativeEngine(policy, renderer_of(policy), "v", batch_size=3)
+    asked, sampling = make_prompts(7), Sampling(max_new_tokens=8, seed=1)
+    plain = engine(asked, sampling)
+    prompts = [completion.prompt_token_ids for completion in plain]
+    told = {"prompts": prompts, "first_token": 10, "tokens": 99, "end": 0}
+    (tmp_path / "script.json").write_text(json.dumps(told))
+    job = Job(
+        *("generate", "ours", "plain", "m", "", "rows"),
+        batch=7,
+        steps=2,
+        length=8,
+        precision="float32",
+        threads=1,
+        learning_rate=0.0,
+        script=str(tmp_path / "script.json"),
+    )
+    script = read_script(job.script)
+    with scripted(job):
+        for turn in range(2):
+            expected = script.table(prompts, 8, 1, "mixed", turn)
+            assert [list(c.token_ids) for c in engine(asked, sampling)] == expected
+    assert [c.token_ids for c in engine(asked, sampling)] == [c.token_ids for c in plain]
 
 
 def test_without_a_peer_our_pace_stands_alone() -> None:

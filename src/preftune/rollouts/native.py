@@ -65,7 +65,7 @@ class NativeEngine:
 
             def written(group: list[int]) -> list[_Tokens]:
                 asked = [ids[index] for index in group]
-                writing = _Writing(asked, _uniforms(sampling, group), stops)
+                writing = Writing(asked, _uniforms(sampling, group), stops)
                 _generate(reader, memory_of, writing, sampling, self.batch_size)
                 return writing.rows()
 
@@ -107,7 +107,7 @@ class NativeEngine:
         )
 
 
-class _Writing:
+class Writing:
     """What a request's rows have written: tokens, the stop token included, and log-probabilities.
 
     ``uniforms_BT`` are the numbers each draws its tokens with.
@@ -146,7 +146,7 @@ class _Writing:
 
 @torch.no_grad()
 def _generate(
-    reader: Reader, memory_of: NewMemory, writing: _Writing, sampling: Sampling, room: int
+    reader: Reader, memory_of: NewMemory, writing: Writing, sampling: Sampling, room: int
 ) -> None:
     """Writes all rows to their ends, at most ``room`` at once."""
     device: torch.device = reader.policy.device
