@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from preftune.rollouts.rows import Prompts, worth_moving
+from preftune.rollouts.rows import Prompts, one_after_another, within, worth_moving
 
 
 class LoneRows:
@@ -55,7 +55,7 @@ class LoneRows:
         return np.concatenate([rows.start + filled(live_B[rows]) for rows in self._portions])
 
     def keep(self, rows: np.ndarray) -> None:
-        kept = [rows[(rows >= p.start) & (rows < p.stop)] - p.start for p in self._portions]
+        kept = [within(rows, portion) for portion in self._portions]
         used = [portion for portion, own in enumerate(kept) if len(own)]
         places = [(own[:, None] * self._heads + np.arange(self._heads)).ravel() for own in kept]
         for slabs in self._slabs:
@@ -74,9 +74,7 @@ class LoneRows:
 
     def _placed(self) -> list[slice]:
         """The rows of each portion."""
-        counts = [len(slab.keys) // self._heads for slab in self._slabs[0]]
-        bounds = np.cumsum([0, *counts]).tolist()
-        return [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+        return one_after_another([len(slab.keys) // self._heads for slab in self._slabs[0]])
 
     def _places(self, rows: slice) -> slice:
         """Where these rows are on the axis of rows and heads."""

@@ -1,5 +1,6 @@
 """The rows that answer prompts which have been read, and what each attends to while it writes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +51,17 @@ class Rows(Attending, Protocol):
 def worth_moving(live_B: np.ndarray, share: float) -> bool:
     """Whether some rows have ended, and at most this share of all is still writing."""
     return not live_B.all() and bool(live_B.sum() <= share * len(live_B))
+
+
+def one_after_another(counts: Sequence[int]) -> list[slice]:
+    """Where the rows of each are, of so many."""
+    bounds = np.cumsum([0, *counts]).tolist()
+    return [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def within(rows: np.ndarray, places: slice) -> np.ndarray:
+    """Those of the rows that are at these places, counted from their first."""
+    return rows[(rows >= places.start) & (rows < places.stop)] - places.start
 
 
 Prompts = list[list[tuple[torch.Tensor, torch.Tensor]]]

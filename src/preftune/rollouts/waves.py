@@ -7,7 +7,7 @@ to, as its rows have all written equally much.
 import numpy as np
 import torch
 
-from preftune.rollouts.rows import Rows
+from preftune.rollouts.rows import Rows, one_after_another, within
 
 
 class Waves:
@@ -55,7 +55,7 @@ class Waves:
         """A wave without rows is gone."""
         kept = []
         for wave, places in zip(self._waves, self._rows, strict=True):
-            own = rows[(rows >= places.start) & (rows < places.stop)] - places.start
+            own = within(rows, places)
             if len(own):
                 wave.keep(own)
                 kept.append(wave)
@@ -66,6 +66,5 @@ class Waves:
 
     def _place(self, waves: list[Rows]) -> None:
         """Now these, and which rows are theirs."""
-        bounds = np.cumsum([0, *(wave.count for wave in waves)]).tolist()
         self._waves = waves
-        self._rows = [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._rows = one_after_another([wave.count for wave in waves])
